@@ -16,7 +16,7 @@ import msgspec
 from gitorch import __version__, config, data
 from gitorch.cli.main import COMMANDS, orchestrate
 from gitorch.cli.session import with_common_options
-from gitorch.flow.review.rules import table
+from gitorch.flow.review.signals.rules import table
 
 DOCS = Path(__file__).parent
 
@@ -42,6 +42,9 @@ Checks are read from the *base commit* of each task, so an agent cannot weaken i
 
 In a bare repository, gitorch reads the file from the worktree that has the branch of HEAD checked out. If there is
 none, it reads the file from the worktree in which the command is started, or from HEAD itself.
+
+In a linked worktree of yours, gitorch reads the files of the main work tree. If that has none, it reads those of the
+worktree you are in.
 
 gitorch refuses a setting that this version cannot honour; it never ignores one.
 
@@ -82,12 +85,13 @@ _WHAT = {
     "run.fix_checks": "how often failing checks are sent back to the agent's session",
     "run.tell_conflicts": "tell running agents, in a file that their brief names, whose work will conflict with theirs",
     "run.rate_limits": "when an agent reaches a limit: `wait` until it ends, `switch` to the next agent that is ready "
-    "(never one of the kind `command`), or `stop`",
+    "with the same permissions (never one of the kind `command`), or `stop`",
     "run.max_unreviewed": "start nothing while this many tasks wait for review; 0 is no limit",
     "run.until": "start nothing after this time, such as `07:00`",
     "run.budget": "stop a run when its ended and running agents have spent this many dollars; 0 is no limit",
     "run.token_budget": "the same in tokens, for agents whose price is unknown; 0 is no limit",
-    "run.min_free_disk": "start nothing with less free disk space than this",
+    "run.min_free_disk": "start nothing with less free disk space than this; with less than half of it, end what "
+    "[has filled the disk](security.md#memory-processes-and-disk)",
     "run.try_base": "before a run, prepare a worktree of the base and run the checks there; results are cached by tree",
     "run.keep_awake": "keep the system from going to sleep during a run, where `systemd-inhibit` or `caffeinate` can",
     "run.redact_commits": "replace credentials in an agent's commits before they are checked; the original commits "

@@ -49,6 +49,8 @@ def answers() -> Iterator[type[JsonAnswer]]:
 def document(identifier: str, group: Sequence[type[JsonAnswer]]) -> dict[str, Any]:
     """Return one JSON Schema, which allows any answer of a group."""
     references, definitions = msgspec.json.schema_components(group, ref_template="#/$defs/{name}")
+    for definition in definitions.values():
+        definition.pop("title", None)  # repeats the name of the definition
     for struct in structs_of(group):
         describe_fields(struct, definitions[struct.__name__])
     head = {"$schema": DIALECT, "$id": identifier, "title": identifier}
@@ -106,8 +108,8 @@ def without_suffix(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     renamed = {shown_name(key): without_suffix(item) for key, item in value.items()}
-    names = {key: shown_name(renamed[key]) for key in ("title", "$ref") if isinstance(renamed.get(key), str)}
-    return {**renamed, **names}
+    reference = renamed.get("$ref")
+    return {**renamed, "$ref": shown_name(reference)} if isinstance(reference, str) else renamed
 
 
 def formatted(value: Any, indent: str = "") -> str:
@@ -115,7 +117,7 @@ def formatted(value: Any, indent: str = "") -> str:
     text = json.dumps(value, ensure_ascii=False)
     if len(indent) + len(text) <= WIDTH or not isinstance(value, (dict, list)):
         return text
-    inner = f"{indent}  "
+    inner = f"{indent} "  # these files are a tenth of an installation
     if isinstance(value, list):
         items = [formatted(item, inner) for item in value]
         return f"[\n{inner}" + f",\n{inner}".join(items) + f"\n{indent}]"

@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from gitorch.version import __version__
+
 if TYPE_CHECKING:
     from gitorch.api import (
         AnswerNeeded,
@@ -48,8 +50,6 @@ if TYPE_CHECKING:
         submit_file,
         undo,
     )
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AnswerNeeded",

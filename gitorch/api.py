@@ -8,10 +8,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 
 from gitorch import services
+from gitorch.config import Verify
 from gitorch.errors import (
     AnswerNeeded,
     GitorchError,
@@ -23,7 +25,6 @@ from gitorch.errors import (
     Refused,
     SetupNeeded,
 )
-from gitorch.flow import intake
 from gitorch.flow.merge import MergePlan
 from gitorch.model.generators import drain
 from gitorch.model.task import Attempt, CheckResult, Comment, Priority, State, Task, TaskSpec
@@ -99,7 +100,9 @@ def submit(
 
     Raises `InvalidInput` for a value that is not valid.
     """
-    draft = intake.from_text(prompt)
+    _require_one_of("priority", priority, [*Priority])
+    _require_at_least(0, budget=budget, timeout=timeout)
+    draft = services.submit.draft_of(prompt)
     draft = msgspec.structs.replace(
         draft,
         id=name,
@@ -107,9 +110,9 @@ def submit(
         agent=agent,
         role=role,
         priority=Priority(priority),
-        after=tuple(after),
+        after=tuple(_listed(after)),
         checks=dict(checks or {}),
-        paths=tuple(paths),
+        paths=tuple(_listed(paths)),
         base=base,
         budget=budget,
         timeout=timeout,
@@ -145,6 +148,8 @@ def run(
     `on_change` with the tasks that have changed, after saving them. Set `stop` to start nothing more; `kill` stops a
     task that runs.
     """
+    _require_at_least(1, max_agents=max_agents)
+    _require_at_least(0, budget=budget, max_unreviewed=max_unreviewed)
     limits = services.run.run_limits(
         workspace.config,
         max_agents=max_agents,
@@ -182,35 +187,38 @@ def approve(
 
     `reviewer` is by default the git identity. Of rival attempts, the name of the group means the proposed one; the
     others are rejected, and not returned. Raises `Refused` for a task that has changed since it was shown, and, unless
-    `force` is set, for one whose checks fail or that adds credentials.
+    `force` is set, for one whose checks fail, that adds credentials, or that is too large to be searched for them.
     """
-    reviewer = reviewer or services.comments.current_reviewer(workspace)
-    tasks = [services.rivals.chosen(workspace, task) for task in _find_all(workspace, names)]
-    changed = services.review.approve(workspace, tasks, reviewer, force=force, comment=message)
+    reviewer = reviewer or services.reviewing.comments.current_reviewer(workspace)
+    tasks = [services.reviewing.rivals.chosen(workspace, task) for task in _find_all(workspace, names)]
+    changed = services.reviewing.review.approve(workspace, tasks, reviewer, force=force, comment=message)
     approved = {task.id for task in tasks}
     return [task for task in changed if task.id in approved]
 
 
 def comment(workspace: Workspace, name: str, text: str, *, file: str = "", line: int = 0, reviewer: str = "") -> Task:
     """Add a comment to a task, a file or a line (1 is the first), and return the task; `revise` sends it."""
+    if line and not file:
+        raise InvalidInput("argument", f"line is {line}, and file is empty: a line is one of a file")
+    _require_at_least(0, line=line)
     task = find_task(workspace, name)
-    reviewer = reviewer or services.comments.current_reviewer(workspace)
+    reviewer = reviewer or services.reviewing.comments.current_reviewer(workspace)
     entry = Comment(text=text, file=file, line=line, author=reviewer, attempt=task.attempts)
-    return services.comments.add_comment(workspace, task, entry)
+    return services.reviewing.comments.add_comment(workspace, task, entry)
 
 
 def revise(workspace: Workspace, name: str, message: str = "", *, reviewer: str = "") -> Task:
     """Send a task back with its comments and this message: the next attempt continues on its branch."""
     task = find_task(workspace, name)
-    reviewer = reviewer or services.comments.current_reviewer(workspace)
+    reviewer = reviewer or services.reviewing.comments.current_reviewer(workspace)
     comments = [Comment(text=message, author=reviewer, attempt=task.attempts)] if message else []
-    return services.review.revise(workspace, task, reviewer, comments)
+    return services.reviewing.review.revise(workspace, task, reviewer, comments)
 
 
 def reject(workspace: Workspace, name: str, message: str = "", *, reviewer: str = "") -> Task:
     """Reject a task, and return it. Its branch is kept."""
-    reviewer = reviewer or services.comments.current_reviewer(workspace)
-    return services.review.reject(workspace, find_task(workspace, name), reviewer, message)
+    reviewer = reviewer or services.reviewing.comments.current_reviewer(workspace)
+    return services.reviewing.review.reject(workspace, find_task(workspace, name), reviewer, message)
 
 
 def plan_merge(
@@ -232,14 +240,17 @@ def plan_merge(
 
     The plan's `steps` go in; `conflicts`, `blocked` and `failures` do not.
     """
+    verify = verify or workspace.config.merge.verify
+    _require_one_of("verify", verify, get_args(Verify))
     task_ids = None if names is None else [task.id for task in _find_all(workspace, names)]
     skipped = [task.id for task in _find_all(workspace, skip)]
-    with services.replaying.open_replayer(workspace, squash=squash) as replayer:
-        plan = services.merge.plan_merge(workspace, replayer, task_ids, skipped, into)
-        verify = verify or workspace.config.merge.verify
-        plan = drain(services.merge.verify_merge(workspace, replayer, plan, verify), lambda _: None)
+    with services.merging.replaying.open_replayer(workspace, squash=squash) as replayer:
+        plan = services.merging.merge.plan_merge(workspace, replayer, task_ids, skipped, into)
+        plan = drain(services.merging.merge.verify_merge(workspace, replayer, plan, verify), lambda _: None)
         if resolved or workspace.config.merge.resolve == "auto":
-            plan = drain(services.resolving.resolve_merge(workspace, replayer, plan, reorder=True), lambda _: None)
+            plan = drain(
+                services.merging.resolving.resolve_merge(workspace, replayer, plan, reorder=True), lambda _: None
+            )
         replayer.keep(plan.tip)
         return plan
 
@@ -250,7 +261,9 @@ def publish_merge(workspace: Workspace, plan: MergePlan) -> None:
     The commits are signed as `merge.sign` says. Raises `Refused` if another command has changed a task of the plan or
     the integration branch since.
     """
-    services.merge.publish_stored(workspace, services.merge_signing.sign(workspace, plan, by_person=True))
+    services.merging.merge.publish_stored(
+        workspace, services.merging.merge_signing.sign(workspace, plan, by_person=True)
+    )
 
 
 def undo(workspace: Workspace) -> UndoResult:
@@ -264,4 +277,20 @@ def redo(workspace: Workspace) -> UndoResult:
 
 
 def _find_all(workspace: Workspace, names: Iterable[str]) -> list[Task]:
-    return [find_task(workspace, name) for name in names]
+    return [find_task(workspace, name) for name in _listed(names)]
+
+
+def _listed(values: Iterable[str]) -> list[str]:
+    """Return values as a list: a text alone is one value, and not one for each of its letters."""
+    return [values] if isinstance(values, str) else [*values]
+
+
+def _require_at_least(least: int, **values: float | None) -> None:
+    for name, value in values.items():
+        if value is not None and not value >= least:  # NaN, too
+            raise InvalidInput("argument", f"{name} is {value}, and must be at least {least}")
+
+
+def _require_one_of(name: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise InvalidInput("argument", f"{name} is {value!r}, and must be one of {', '.join(allowed)}")

@@ -71,11 +71,13 @@ class AnswerNeeded(GitorchError):
 
 
 _OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_IN_THE_WAY = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP)
+_LEAST_PART = 3
+"""Letters of a name that are enough to find a longer one that contains them."""
+_IN_THE_WAY = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP, errno.EFBIG)
 
 
 def system_error(error: OSError) -> GitorchError | None:
-    """Return what the system refused, in words and with what to do; None for an error that is a bug of ours."""
+    """Return what the system refused, in words and with what to do; None for an error that is a bug in gitorch."""
     path = error.filename if isinstance(error.filename, str) else os.fsdecode(error.filename or b"")
     place = path or "the repository"
     why = error.strerror or str(error)
@@ -112,4 +114,7 @@ def _nearest(name: str, candidates: Iterable[str], *, limit: int) -> list[str]:
     # imported here: it takes 1.5 ms, and every command imports this module
     import difflib
 
-    return difflib.get_close_matches(name, [*candidates], n=limit)
+    names = [*candidates]
+    similar = difflib.get_close_matches(name, names, n=limit)
+    longer = [other for other in names if len(name) >= _LEAST_PART and name in other]
+    return similar or longer[:limit]

@@ -38,13 +38,19 @@ def from_json(content: bytes | str, kind: Any = Any) -> Any: ...
 def from_json(content: bytes | str, kind: Any = Any) -> Any:
     """Return the value of a JSON text; raise `msgspec.DecodeError` if it is not JSON or not of this type."""
     _describe(kind)
-    return msgspec.json.decode(content, type=kind)
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except RecursionError as error:
+        raise msgspec.DecodeError("it is nested too deeply") from error
 
 
-def from_msgpack(content: bytes, kind: type[T]) -> T:
+def from_msgpack(content: bytes | memoryview, kind: type[T]) -> T:
     """Return the value of a MessagePack text; raise `msgspec.DecodeError` if it is invalid."""
     _describe(kind)
-    return msgspec.msgpack.decode(content, type=kind)
+    try:
+        return msgspec.msgpack.decode(content, type=kind)
+    except RecursionError as error:
+        raise msgspec.DecodeError("it is nested too deeply") from error
 
 
 def _describe(kind: Any) -> None:

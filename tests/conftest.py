@@ -41,7 +41,6 @@ def sealed(folder: Path) -> dict[str, str]:
         "HOME": str(home),
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": str(config),
-        "GIT_EDITOR": "false",
         "GIT_TERMINAL_PROMPT": "0",
         # the wall is the subject of some tests only: they set the mode that they need
         "GITORCH_SANDBOX_MODE": "off",

@@ -1,4 +1,4 @@
-"""How an execution of a command agent ended, by rules of the user: its exit code, or a file that it writes."""
+"""How an execution of a command agent ended, by the user's rules: its exit code, or a file that it writes."""
 
 from __future__ import annotations
 
@@ -53,28 +53,24 @@ class CommandResult(msgspec.Struct, frozen=True, kw_only=True):
 def declared_outcome(
     outcome: Outcome, exit_codes: Mapping[str, DeclaredOutcome], result: Exit, content: bytes | None
 ) -> Outcome:
-    """Return an outcome by the rules of the user; unchanged if it was stopped, or if no rule says anything.
+    """Return an outcome by the user's rules; unchanged if it was stopped, or if no rule says anything.
 
     `exit_codes` holds outcomes by exit code, `content` is the result file, which counts more (None: there is none).
     """
     if result.cause != "exited":
         return outcome
     by_code = exit_codes.get(str(result.exit_code))
-    if by_code is not None:
-        outcome = _with_ending(outcome, by_code)
     if content is None:
-        return outcome
+        return _with_ending(outcome, by_code)
     try:
         written = typed.from_json(content, CommandResult)
     except msgspec.DecodeError as error:
         reason = f"its result file is not valid: {error}"
         return msgspec.structs.replace(outcome, ending=ExitReason.FAILED, reason=reason)
-    return _with_result(outcome, written)
+    return _with_result(_with_ending(outcome, written.outcome or by_code), written)
 
 
 def _with_result(outcome: Outcome, written: CommandResult) -> Outcome:
-    if written.outcome is not None:
-        outcome = _with_ending(outcome, written.outcome)
     zoned = written.resets_at if written.resets_at and written.resets_at.tzinfo else None
     return msgspec.structs.replace(
         outcome,
@@ -86,7 +82,17 @@ def _with_result(outcome: Outcome, written: CommandResult) -> Outcome:
     )
 
 
-def _with_ending(outcome: Outcome, declared: DeclaredOutcome) -> Outcome:
+def _with_ending(outcome: Outcome, declared: DeclaredOutcome | None) -> Outcome:
+    if declared is None:
+        return outcome
     ending = _ENDINGS[declared]
-    reason = "" if ending is ExitReason.COMPLETED else outcome.reason or declared
-    return msgspec.structs.replace(outcome, ending=ending, reason=reason)
+    return msgspec.structs.replace(outcome, ending=ending, reason=_declared_reason(outcome.reason, ending, declared))
+
+
+def _declared_reason(reason: str, ending: ExitReason, declared: DeclaredOutcome) -> str:
+    if ending is ExitReason.COMPLETED:
+        return ""
+    # of these, nothing else that people see names the outcome
+    if reason and ending in (ExitReason.DECLINED, ExitReason.EXHAUSTED):
+        return f"{declared}: {reason}"
+    return reason or declared

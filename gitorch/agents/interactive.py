@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
 
+from gitorch import regular_files
 from gitorch.agents import streams
-from gitorch.agents.claude.adapter import ENVIRONMENT
+from gitorch.agents.claude.adapter import ENVIRONMENT, OWN_SETTINGS
 from gitorch.agents.codex.adapter import program
 from gitorch.agents.protocol import Launch
 from gitorch.config import AgentSettings
 from gitorch.storage import atomic
 
 _LARGEST = 1 << 20
+_SHOWN_OF_KEY = 20
+"""By how many of its last characters claude remembers a key that was accepted."""
 
 SHELL = ("/bin/sh", "-c", 'exec "${SHELL:-/bin/sh}"')
 """What is opened for a program that keeps no session: the shell of the room's environment."""
@@ -31,7 +33,7 @@ class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):
 def command(settings: AgentSettings, request: SessionRequest) -> Launch | None:
     """Return the process that opens a session on a terminal; None if this kind of agent has none to open.
 
-    `agents.NAME.attach` says it for any agent. A person is there to answer: no mode that skips permissions is set.
+    `agents.NAME.attach` sets it for any agent. A person is there to answer, so no mode that skips permissions is set.
     """
     if settings.attach:
         values = {"{session}": request.session, "{task}": request.task, "{worktree}": str(request.worktree)}
@@ -40,7 +42,7 @@ def command(settings: AgentSettings, request: SessionRequest) -> Launch | None:
         return Launch(argv=SHELL)
     if settings.kind == "claude" and request.session:
         model = ("--model", settings.model) if settings.model else ()
-        argv = (settings.path or "claude", "--resume", request.session, *model, *settings.args)
+        argv = (settings.path or "claude", "--resume", request.session, *OWN_SETTINGS, *model, *settings.args)
         return Launch(argv=argv, env=ENVIRONMENT)
     if settings.kind == "codex" and request.session:
         # its own sandbox makes .git read-only: the room confines it
@@ -51,22 +53,26 @@ def command(settings: AgentSettings, request: SessionRequest) -> Launch | None:
     return None
 
 
-def welcome(settings: AgentSettings, home: Path) -> None:
-    """Tell an agent with a HOME of its own that it is not new: it would ask for a theme and a login first.
+def welcome(settings: AgentSettings, home: Path, worktree: Path, key: str) -> None:
+    """Tell an agent with a HOME of its own that it is not new, and that its folder and its API key are known.
 
-    Agents can write that HOME: no link in it is followed.
+    claude would ask for a theme, a login, whether to trust the folder, and whether to use the key. It loads none of the
+    folder's settings. `key` is what the agent has as its API key, "" for none. Agents can write that HOME: no link in
+    it is followed.
     """
     if settings.kind != "claude":
         return
     path = home / ".claude.json"
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            stored_settings = streams.parse(file.read(_LARGEST)) or {}
+        stored_settings = streams.parse(regular_files.read_start(path, _LARGEST)) or {}
     except OSError:
         stored_settings = {}
-    atomic.replace(
-        path, msgspec.json.encode({"theme": "dark", **stored_settings, "hasCompletedOnboarding": True}), mode=0o600
-    )
+    projects = streams.object_at(stored_settings, "projects")
+    project = {**streams.object_at(projects, str(worktree)), "hasTrustDialogAccepted": True}
+    known = {"hasCompletedOnboarding": True, "projects": {**projects, str(worktree): project}}
+    if key:
+        known["customApiKeyResponses"] = {"approved": [key[-_SHOWN_OF_KEY:]], "rejected": []}
+    atomic.replace(path, msgspec.json.encode({"theme": "dark", **stored_settings, **known}), mode=0o600)
 
 
 def is_shell(launch: Launch) -> bool:

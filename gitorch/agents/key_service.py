@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from gitorch.agents.api import adapter as api
-from gitorch.agents.codex import adapter as codex
+from gitorch.agents.codex.provider import model_provider
 from gitorch.agents.streams import text_at
 from gitorch.config import AgentSettings
-from gitorch.model import key_variables
+from gitorch.model.credentials import key_variables
 
 _ANTHROPIC = "https://api.anthropic.com"
 _OPENAI = "https://api.openai.com/v1"
@@ -64,7 +64,7 @@ def _anthropic(names: tuple[str, ...], env: Mapping[str, str]) -> KeyService | N
 
 
 def _codex(settings: AgentSettings, env: Mapping[str, str]) -> KeyService | None:
-    name, provider, configuration = codex.model_provider(settings, env)
+    name, provider, configuration = model_provider(settings, env)
     variable = text_at(provider, "env_key")
     if variable and env.get(variable):
         if not _PLAIN_NAME.fullmatch(name):

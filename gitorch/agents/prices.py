@@ -1,4 +1,4 @@
-"""What models cost: published prices, by exact model name, and those of the user."""
+"""What models cost: published prices, by exact model name, and the user's own."""
 
 from __future__ import annotations
 

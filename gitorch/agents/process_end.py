@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 import signal
 import sys
-from collections.abc import Iterable
 
 import psutil
 
@@ -39,9 +38,9 @@ def raise_on_signals() -> None:
         signal.signal(number, _stop)
 
 
-def ignore(numbers: Iterable[int]) -> None:
-    """Ignore signals from now on."""
-    for number in numbers:
+def ignore_signals() -> None:
+    """Ignore these signals from now on."""
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
@@ -58,5 +57,5 @@ def sweep() -> None:
 
 
 def _stop(number: int, _frame: object) -> None:
-    ignore(SIGNALS)
+    ignore_signals()
     raise Stopped(number)

@@ -23,9 +23,18 @@ _STOPPED = {
 # what a shell, an interpreter line or a sandbox says about a program that it cannot start
 _NO_PROGRAM = re.compile(
     r"execvp .*: |command not found|exec format error|bad interpreter|text file busy"
-    r"|^\S*(sh|env): .*: (not found|no such)",
+    r"|^\S*(sh|env): .*: (not found|no such)"
+    # half of an update, or options that another version does not have
+    r"|native binary not installed|cannot find (module|package)|error while loading shared libraries|^SyntaxError"
+    r"|unknown option|unexpected argument|unrecogni[sz]ed (option|argument)",
     re.IGNORECASE | re.MULTILINE,
 )
+
+NETWORK_TROUBLE = (
+    r"network|socket|fetch failed|\bconnection|\bECONN|\bEAI_AGAIN|\bENOTFOUND|\bEPIPE|\bETIMEDOUT|\bdns error"
+    r"|error: terminated|request was aborted|certificate"
+)
+"""A pattern of what clients say when they do not reach a service: a proxy or a captive portal may be in between."""
 
 DIGEST = 200
 RESULT_LINES = 6
@@ -57,7 +66,7 @@ def parse(line: bytes) -> Record | None:
         return None
     try:
         return typed.from_json(line, Record)
-    except (msgspec.DecodeError, RecursionError):
+    except msgspec.DecodeError:
         return _repaired(line)
 
 
@@ -126,11 +135,19 @@ def one_line(text: str, limit: int = DIGEST) -> str:
     return flat if len(flat) <= limit and len(text) <= 4 * limit else flat[: limit - 1] + "…"
 
 
-def first_lines(text: str, lines: int = RESULT_LINES) -> str:
+def error_line(text: str) -> str:
+    """Return an error on one line; in place of a service's JSON, the message in it."""
+    head, brace, rest = text.partition("{")
+    body = parse((brace + rest).strip().encode()) or {}
+    message = text_at(body, "error", "message") or text_at(body, "message") or text_at(body, "detail")
+    return one_line(f"{head}{message}" if message else text)
+
+
+def first_lines(text: str) -> str:
     """Return the first lines of `text`, each cut to the width of a digest."""
-    head = text[: 4 * lines * DIGEST].strip("\n").split("\n")[: lines + 1]
-    digests = [one_line(line) if len(line) > DIGEST else line.rstrip() for line in head[:lines]]
-    return "\n".join([*digests, "…"] if len(head) > lines else digests)
+    head = text[: 4 * RESULT_LINES * DIGEST].strip("\n").split("\n")[: RESULT_LINES + 1]
+    digests = [one_line(line) if len(line) > DIGEST else line.rstrip() for line in head[:RESULT_LINES]]
+    return "\n".join([*digests, "…"] if len(head) > RESULT_LINES else digests)
 
 
 def digest(arguments: Mapping[str, Any]) -> str:
@@ -147,6 +164,8 @@ def by_status(status: int) -> ExitReason:
         return ExitReason.LIMITED
     if status == 413:
         return ExitReason.TOO_LONG
+    if status == 407:  # the proxy wants a password
+        return ExitReason.SETUP
     return ExitReason.TRANSIENT if status in (408, 409) or status >= 500 else ExitReason.FAILED
 
 
@@ -165,11 +184,14 @@ def unfinished(
         return _with_ending(so_far, stop_ending(result), stop_reason(result))
     if result.cause == "failed-to-start":
         return _with_ending(so_far, ExitReason.SETUP, result.message or "it could not be started")
-    if silent is not None and _NO_PROGRAM.search(stderr):
-        return _with_ending(so_far, ExitReason.SETUP, stderr.strip().splitlines()[-1])
+    if silent is not None and (match := _NO_PROGRAM.search(stderr)):
+        line = stderr[stderr.rfind("\n", 0, match.start()) + 1 :].partition("\n")[0]
+        return _with_ending(so_far, ExitReason.SETUP, line.strip())
     if silent is not None and stderr and result.cause == "exited" and not result.signal:
         return _with_ending(so_far, silent, stderr)
     code = f"signal {result.signal}" if result.signal else f"exit code {result.exit_code}"
+    if result.cause == "lost":  # nobody was there to see it
+        code = ""
     cause = "" if result.cause == "exited" else result.cause
     parts = (cause, code, result.message, waiting[1] if waiting else stderr)
     return _with_ending(so_far, ExitReason.LOST, "no final event: " + ", ".join(part for part in parts if part))

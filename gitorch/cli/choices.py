@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from gitorch import data, services
 from gitorch.cli.session import Name, Session, TaskName
 from gitorch.model.task import ALIVE, DONE, State
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 _HAS_LOG = frozenset(State) - {State.QUEUED}
 _STOPPED = frozenset({State.FAILED, State.CANCELLED})
+
+
+def not_empty(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """Return what an option says; empty text, such as that of an unset variable, is not taken for its absence."""
+    if not value and ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE:
+        raise click.UsageError(f"{param.opts[-1]} is empty", ctx)
+    return value
 
 
 class Dollars(click.FloatRange):
@@ -45,7 +57,7 @@ QUEUED_TASK = TaskIn({State.QUEUED})
 LIVE_TASK = TaskIn(ALIVE)
 STARTED_TASK = TaskIn(_HAS_LOG)
 APPROVABLE_TASK = TaskIn({State.FINISHED, State.CONFLICTED})
-JUDGED_TASK = TaskIn({State.FINISHED, State.APPROVED, State.CONFLICTED, State.FAILED})
+JUDGED_TASK = TaskIn({State.FINISHED, State.APPROVED, State.CONFLICTED, *_STOPPED})
 MERGEABLE_TASK = TaskIn({State.APPROVED, State.CONFLICTED})
 DONE_TASK = TaskIn(DONE)
 RESUMABLE_TASK = TaskIn({State.WAITING, *_STOPPED})
@@ -60,7 +72,7 @@ class PastTaskName(TaskName):
     def choices(self, ctx: click.Context) -> Iterable[tuple[str, str]]:
         """Return all tasks with their titles."""
         yield from super().choices(ctx)
-        for past in services.past_tasks.past_tasks(ctx.ensure_object(Session).workspace):
+        for past in services.past.past_tasks.past_tasks(ctx.ensure_object(Session).workspace):
             yield past.task.id, past.task.title
 
 
@@ -76,6 +88,32 @@ class AgentName(Name):
         """Return the agents with their kinds."""
         agents = ctx.ensure_object(Session).workspace.config.agents
         return ((name, agent.kind) for name, agent in agents.items())
+
+
+class AgentNames(AgentName):
+    """Agents, separated by commas; the last one is completed."""
+
+    def choices(self, ctx: click.Context) -> Iterable[tuple[str, str]]:
+        """Return the agents with their kinds, each after those that are written already."""
+        return ((f"{self.before}{name}", kind) for name, kind in super().choices(ctx))
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Complete the last name."""
+        named = AgentNames()
+        named.before = incomplete[: incomplete.rfind(",") + 1]
+        return Name.shell_complete(named, ctx, param, incomplete)
+
+    before = ""
+
+
+class RemoteName(Name):
+    """A remote of the repository."""
+
+    name = "remote"
+
+    def choices(self, ctx: click.Context) -> Iterable[tuple[str, str]]:
+        """Return the remotes."""
+        return ((name, "") for name in ctx.ensure_object(Session).workspace.repository.git("remote").text.splitlines())
 
 
 class RoleName(Name):
@@ -135,6 +173,8 @@ class TopicName(Name):
 
 
 AGENT = AgentName()
+AGENTS = AgentNames()
+REMOTE = RemoteName()
 ROLE = RoleName()
 REF = BranchName()
 LOCAL_BRANCH = LocalBranchName()

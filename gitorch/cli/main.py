@@ -145,11 +145,12 @@ def _show_tasks(ctx: click.Context) -> bool:
 def main() -> NoReturn:
     """Run the command line and exit.
 
-    At once: taking the interpreter apart costs 10 ms, and the threads of a run that broke off would be waited for,
-    though the next run adopts their agents.
+    At once: taking the interpreter apart costs 10 ms, and thousands of tasks as much again; the threads of a run that
+    broke off would be waited for, though the next run adopts their agents.
     """
     _open_missing_streams()
-    os._exit(run(sys.argv[1:]))
+    session = Session()  # it holds the tasks until the process is gone
+    os._exit(_exit_code(session, sys.argv[1:]))
 
 
 def _open_missing_streams() -> None:
@@ -160,10 +161,15 @@ def _open_missing_streams() -> None:
 
 
 def run(words: Sequence[str]) -> int:
-    """Run the command line and return its exit code: the one place where errors become exit codes."""
-    session = Session()
+    """Run the command line and return its exit code."""
+    return _exit_code(Session(), words)
+
+
+def _exit_code(session: Session, words: Sequence[str]) -> int:
+    """Run the command line: the one place where errors become exit codes."""
     try:
         code = _run(session, words)
+        moved = session.report_moved()
         sys.stdout.flush()
     except BrokenPipeError:
         return _READER_HAS_CLOSED
@@ -172,7 +178,7 @@ def run(words: Sequence[str]) -> int:
         return _fail(session, system_error(error) or error)
     with contextlib.suppress(OSError):  # it is narration
         sys.stderr.flush()
-    return code
+    return code or moved
 
 
 def _run(session: Session, words: Sequence[str]) -> int:
@@ -218,7 +224,13 @@ _CLICKS_WORDS = {"a valid integer range": "a whole number", "a valid float range
 
 def _usage_message(error: click.ClickException) -> str:
     """Return what is wrong with an option, as gitorch's own errors say it, with the near miss among fixed choices."""
+    if isinstance(error, click.NoSuchOption):
+        return f"there is no option {error.option_name}" + _alternatives(error.possibilities)
     message = error.format_message().removesuffix(".")
+    unknown = re.match(r"No such command '([^']*)'", message)
+    if unknown and isinstance(error, click.UsageError) and error.ctx and isinstance(error.ctx.command, click.Group):
+        hint = did_you_mean(unknown[1], error.ctx.command.list_commands(error.ctx), lead="; ")
+        return f"{error.ctx.info_name} has no command {unknown[1]}{hint}"
     for words, plain in _CLICKS_WORDS.items():
         message = message.replace(words, plain)
     choice = error.param.type if isinstance(error, click.BadParameter) and error.param else None
@@ -226,6 +238,10 @@ def _usage_message(error: click.ClickException) -> str:
     if isinstance(choice, click.Choice) and value:
         return message + did_you_mean(value[1], map(str, choice.choices), lead="; ")
     return message
+
+
+def _alternatives(names: Sequence[str] | None) -> str:
+    return f"; did you mean {' or '.join(names)}?" if names else ""
 
 
 def _help_for(error: click.ClickException) -> str:

@@ -14,7 +14,7 @@ import click
 
 from gitorch import services
 from gitorch.cli import schema, views
-from gitorch.errors import AnswerNeeded, GitorchError, InvalidInput
+from gitorch.errors import AnswerNeeded, GitorchError, Incomplete, InvalidInput
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gitorch.cli.schema.answer import JsonAnswer
     from gitorch.cli.terminal.streams import Screen
     from gitorch.model.task import Task
-    from gitorch.services.past_tasks import PastTask
+    from gitorch.services.past.past_tasks import PastTask
     from gitorch.services.workspace import Workspace
 
 
@@ -68,17 +68,18 @@ class Session:
             return services.lookup.find_task(self.workspace, name)
         task = services.lookup.task_of_folder(self.workspace, self.start.resolve())
         if task is None:
-            raise click.UsageError("which task? (inside a task's worktree it may be left out)")
+            why = "it may be left out inside a task's worktree only"
+            raise InvalidInput("which-task", "no task given", why=why, fix=_with_a_task())
         return task
 
     def find_any(self, name: str | None) -> tuple[Task, PastTask | None]:
         """Return the task of a name as `find` does, or one that has left the board, as it was then."""
-        return services.past_tasks.find_any(self.workspace, name) if name else (self.find(name), None)
+        return services.past.past_tasks.find_any(self.workspace, name) if name else (self.find(name), None)
 
     def find_all(self, names: Sequence[str]) -> list[Task]:
         """Return the tasks of these names; raise `InvalidInput` without any."""
         if not names:
-            raise InvalidInput("which-task", "no task given", fix=("name a task, or pass --all",))
+            raise InvalidInput("which-task", "no task given", fix=(*_with_a_task(), "name a task, or pass --all"))
         return [services.lookup.find_task(self.workspace, name) for name in names]
 
     def answer(self, content: RenderableType | None, answer: JsonAnswer | None = None) -> None:
@@ -104,16 +105,16 @@ class Session:
         An active run updates them by itself.
         """
         if not services.run_lock.is_running(self.workspace):
-            services.pending_refresh.mark(self.workspace.folder)
-            services.refresh.start(self.workspace)
+            services.merging.pending_refresh.mark(self.workspace.folder)
+            services.merging.refresh.start(self.workspace)
 
     def check_forecast(self) -> None:
         """Warn if the forecast and the candidate may be out of date; restart an update that was killed."""
         folder = self.workspace.folder
-        if why := services.pending_refresh.why_outdated(folder):
+        if why := services.merging.pending_refresh.why_outdated(folder):
             self.workspace.store.say(why)
-        if services.pending_refresh.is_abandoned(folder):
-            services.refresh.start(self.workspace)
+        if services.merging.pending_refresh.is_abandoned(folder):
+            services.merging.refresh.start(self.workspace)
 
     def print_notices(self) -> None:
         """Warn about what was repaired while reading the state, and say what was done besides the command."""
@@ -124,6 +125,13 @@ class Session:
             while news:
                 self.say(news.pop(0))
 
+    def report_moved(self) -> int:
+        """Say what others changed while the checks of this command ran, and return the exit code for it."""
+        moved = self.workspace.store.moved if "workspace" in self.__dict__ else ()
+        if moved:
+            self.screen.alert(views.foreign_changes.while_checking(moved, self.screen.err))
+        return Incomplete.exit if moved else 0
+
     def fail(self, error: GitorchError) -> None:
         """Print an error: to stderr as text, or with `--json` to stdout as an object."""
         if self.json:
@@ -132,12 +140,12 @@ class Session:
         self.print_notices()
         self.screen.alert(views.error.error(error))
 
-    def confirm(self, question: str, *, yes: bool, flag: str = "--yes") -> bool:
-        """Ask a person; without one, raise `AnswerNeeded` that names the flag to pass."""
+    def confirm(self, question: str, *, yes: bool) -> bool:
+        """Ask a person; without one, raise `AnswerNeeded` that names `--yes`."""
         if yes:
             return True
         if not self.interactive:
-            raise AnswerNeeded("answer-needed", question, why="no terminal to ask on", fix=(f"pass {flag}",))
+            raise AnswerNeeded("answer-needed", question, why="no terminal to ask on", fix=("pass --yes",))
         return click.confirm(question, default=False, err=True)
 
     def crash_folder(self) -> Path:
@@ -148,6 +156,18 @@ class Session:
         import tempfile
 
         return Path(tempfile.gettempdir()) / f"gitorch-{os.getuid()}"
+
+
+_MAX_SUGGESTED = 3
+
+
+def _with_a_task() -> tuple[str, ...]:
+    """Return the command that is running with the name of a task that it takes, for the first few tasks."""
+    ctx = click.get_current_context()
+    kind = next((parameter.type for parameter in ctx.command.params if isinstance(parameter.type, TaskName)), None)
+    names = [name for name, _ in kind.choices(ctx)][:_MAX_SUGGESTED] if kind else ()
+    words = ctx.command_path.split()[1:]
+    return tuple(" ".join(["orchestrate", *words, name]) for name in names) or ("orchestrate status",)
 
 
 def with_common_options(command: click.Command) -> click.Command:
@@ -162,8 +182,8 @@ def with_common_options(command: click.Command) -> click.Command:
 
 def _common_options() -> Sequence[click.Option]:
     return (
-        _option(("-C", "start_path"), _start, metavar="PATH", multiple=True, help="Work in PATH, as git -C does."),
-        _option(("-c", "assignments"), _assign, metavar="KEY=VALUE", multiple=True, help="Set a configuration value."),
+        _option(("-C", "start_path"), _start, type=FOLDER, multiple=True, help="Work in PATH, as git -C does."),
+        _option(("-c", "assignments"), _assign, type=_Assignment(), multiple=True, help="Set a configuration value."),
         _option(("-q", "--quiet"), _flag("quiet"), is_flag=True, help="Say less."),
         _option(("-v", "--verbose"), _flag("verbose"), is_flag=True, help="Say more."),
         _option(("--json", "as_json"), _flag("json"), is_flag=True, help="Answer as JSON."),
@@ -216,6 +236,13 @@ def print_help(ctx: click.Context) -> None:
     click.echo(ctx.get_help())
 
 
+def _completion(value: str, *, type: str = "plain", help: str | None = None) -> CompletionItem:
+    # 4 ms; click loads it only to complete words
+    from click.shell_completion import CompletionItem
+
+    return CompletionItem(value, type, help)
+
+
 class Name(click.ParamType[str]):
     """A name that the repository knows; the shell completes it."""
 
@@ -229,19 +256,48 @@ class Name(click.ParamType[str]):
         param: click.Parameter,  # noqa: ARG002
         incomplete: str,
     ) -> list[CompletionItem]:
-        # 4 ms; click loads it only to complete words
-        from click.shell_completion import CompletionItem
-
         try:
             choices = [*self.choices(ctx)]
         except GitorchError:
             return []
         return [
-            CompletionItem(name, help="".join(filter(str.isprintable, summary)) or None)
+            _completion(name, help="".join(filter(str.isprintable, summary)) or None)
             for name, summary in choices
             # a shell inserts it as it is: a branch may be called $(rm -r x)
             if name.startswith(incomplete) and _PLAIN.fullmatch(name)
         ]
+
+
+class _Assignment(Name):
+    """A setting and its value; completes the settings."""
+
+    name = "key=value"
+
+    def choices(self, ctx: click.Context) -> Iterable[tuple[str, str]]:
+        """Return all settings with their values."""
+        config = ctx.ensure_object(Session).workspace.config
+        return ((f"{name}=", str(value)) for name, value in services.settings.flat(config).items())
+
+
+class PathName(click.ParamType[str]):
+    """The path of a file or of a folder, which the shell completes by itself; taken as it is."""
+
+    def __init__(self, name: str, kind: str) -> None:
+        self.name = name
+        self.kind = kind
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Tell the shell what to complete."""
+        return [_completion(incomplete, type=self.kind)]
+
+
+FILE_NAME = PathName("file", "file")
+FOLDER = PathName("path", "dir")
 
 
 class TaskName(Name):

@@ -26,6 +26,7 @@ from gitorch.config.settings import (
     RunSettings,
     SandboxSettings,
     Section,
+    Verify,
 )
 from gitorch.config.source_lines import find_key
 from gitorch.config.units import seconds, size
@@ -45,6 +46,7 @@ __all__ = [
     "RunSettings",
     "SandboxSettings",
     "Section",
+    "Verify",
     "combine",
     "decode",
     "find_key",

@@ -10,8 +10,9 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 import tomli
 
+from gitorch import regular_files
 from gitorch.config.settings import Config, Section
-from gitorch.errors import InvalidInput
+from gitorch.errors import InvalidInput, did_you_mean
 
 FILE = ".orchestrate.toml"
 PERSONAL = ".orchestrate.local.toml"
@@ -45,7 +46,7 @@ def parse(text: str, origin: str) -> Layer:
 def parse_file(path: Path) -> Layer | None:
     """Read a configuration file as a layer; None when there is none."""
     try:
-        raw = path.read_bytes()
+        raw = regular_files.read(path)
     except FileNotFoundError:
         return None
     return parse(decode(raw, path.name), path.name)
@@ -73,11 +74,22 @@ def from_environment(environment: Mapping[str, str]) -> Layer:
         variables["run.max_agents"] = "MAX_AGENTS"
     if "GITORCH_TASK" not in environment:
         names = {"GITORCH_" + name.upper().replace(".", "_"): name for name in _scalar_names()}
+        _refuse_near_misses(environment, names)
         for variable, name in names.items():
             if variable in environment:
                 _store(settings, name, literal(environment[variable], name))
                 variables[name] = variable
     return Layer(origin="the environment", settings=settings, variables=variables)
+
+
+def _refuse_near_misses(environment: Mapping[str, str], names: Mapping[str, str]) -> None:
+    """Raise `InvalidInput` for a variable that begins like those of a table of settings, and is none of them."""
+    tables = {name.partition(".")[0] for name in names.values() if "." in name}
+    prefixes = tuple(f"GITORCH_{table.upper()}_" for table in tables)
+    for variable in environment:
+        if variable.startswith(prefixes) and variable not in names:
+            hint = did_you_mean(variable, names, lead="; ")
+            raise InvalidInput("config-invalid", f"there is no variable {variable}{hint}", fix=(f"unset {variable}",))
 
 
 def from_assignments(assignments: Sequence[str]) -> Layer:

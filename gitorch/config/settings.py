@@ -126,10 +126,14 @@ class ReviewSettings(Section, frozen=True, kw_only=True):
     sensitive: tuple[str, ...] = ("**/auth/**", ".github/**", "*.lock")
 
 
+Verify: TypeAlias = Literal["each", "batch", "end", "never"]
+"""Which trees of a merge are checked."""
+
+
 class MergeSettings(Section, frozen=True, kw_only=True):
     """`[merge]`: how approved work reaches the integration branch."""
 
-    verify: Literal["each", "batch", "end", "never"] = "batch"
+    verify: Verify = "batch"
     parallel_checks: int = 0
     auto: Literal["approved", "finished"] = "approved"
     on_conflict: Literal["hold", "agent"] = "hold"

@@ -21,6 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` would delay the start of every agent and every check
     from collections.abc import Iterator
 
+    from gitorch.executors.write_times import TimesFile
+
 _PENDING = 131_072
 """Bytes that wait to be redacted while a program prints too fast: the least that is kept of its end."""
 
@@ -52,9 +54,11 @@ class _Segment:
 
 
 class CappedOutput:
-    """One output stream of a program, in a folder that is open as a descriptor."""
+    """One output stream of a program, in a folder that is open as a descriptor; `times` notes when it was written."""
 
-    def __init__(self, folder: int, name: str, limit: int, redactor: OutputRedactor) -> None:
+    def __init__(
+        self, folder: int, name: str, limit: int, redactor: OutputRedactor, times: TimesFile | None = None
+    ) -> None:
         self._folder = folder
         self._name = name
         self._head = _Segment(os.open(name, _CREATE | os.O_APPEND, 0o600, dir_fd=folder), name, 0)
@@ -62,6 +66,7 @@ class CappedOutput:
         self._segment_limit = max(1, limit // 8)
         self._segments: list[_Segment] = []
         self._redactor = redactor
+        self._times = times
         self._pending: list[bytes] = []
         self._skipped = False
         self._end = 0
@@ -106,12 +111,16 @@ class CappedOutput:
             self._complete()
         for segment in (self._head, *self._segments):
             os.close(segment.descriptor)
+        if self._times:
+            self._times.close()
 
     def _lose(self, count: int) -> None:
         self._end += count
         self._skipped = True
 
     def _store(self, data: bytes) -> None:
+        if data and self._times:
+            self._times.note(self._end)
         while data:
             try:
                 segment, room = self._current()

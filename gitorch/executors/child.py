@@ -9,7 +9,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` and `collections.abc` would delay the start of every agent and every check
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _PR_SET_PDEATHSIG = 1
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
@@ -18,14 +18,19 @@ _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 class Child:
     """A program that was started: its process id, and its return code once it has ended (-n: killed by signal n)."""
 
-    def __init__(self, argv: Sequence[str], cwd: str, streams: Sequence[int]) -> None:
-        """Start a program with these descriptors as its standard streams. Raises `OSError` if that is impossible."""
+    def __init__(
+        self, argv: Sequence[str], cwd: str, streams: Sequence[int], enter: Callable[[], None] | None = None
+    ) -> None:
+        """Start a program with these descriptors as its standard streams. Raises `OSError` if that is impossible.
+
+        `enter` is called in the new process, before the program begins.
+        """
         self.returncode: int | None = None
         reader, writer = os.pipe()
         try:
             self.pid = os.fork()  # there are no threads here
             if not self.pid:
-                _become(argv, cwd, streams, writer)
+                _become(argv, cwd, streams, writer, enter)
         finally:
             os.close(writer)
         with os.fdopen(reader, "rb") as errors:
@@ -55,13 +60,17 @@ class Child:
         return self.returncode
 
 
-def _become(argv: Sequence[str], cwd: str, streams: Sequence[int], errors: int) -> None:
+def _become(
+    argv: Sequence[str], cwd: str, streams: Sequence[int], errors: int, enter: Callable[[], None] | None
+) -> None:
     """Turn this process into the program; write to `errors` why that is impossible."""
     name = cwd
     try:
         os.setsid()
         if sys.platform == "linux":
             die_with_parent()
+        if enter:
+            enter()
         for number, descriptor in enumerate(streams):
             os.dup2(descriptor, number)
         for ignored in _IGNORED_BY_PYTHON:

@@ -18,6 +18,7 @@ import msgspec
 
 from gitorch import typed
 from gitorch.executors import processes
+from gitorch.regular_files import open_plain
 from gitorch.storage import atomic, foreign_changes, seals
 
 CLAIM = "claim.json"
@@ -72,10 +73,10 @@ def set_aside(root: Path, path: Path, what: str) -> None:
 
 def _read(folder: Path, key: str) -> _Claim | None:
     try:
-        descriptor = os.open(folder / CLAIM, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        file = open_plain(folder / CLAIM)
     except OSError:
         return None
-    with os.fdopen(descriptor, "rb") as file:
+    with file:
         content = seals.unseal(file.read(4096), seals.derived_key("claim"))
     claim = typed.from_json(content, _Claim) if content else None
     return claim if claim is not None and claim.key == key else None

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 import msgspec
+
+from gitorch.executors import bounded
 
 _CHUNK = 65_536
 _SHOWN = 200
@@ -58,23 +61,49 @@ def run_attended(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> i
             signal.signal(number, handler)
 
 
-def run_with_input(argv: Sequence[str], content: bytes, *, env: Mapping[str, str], seconds: float) -> None:
-    """Run a program that gets `content`, without a terminal; raise `OSError` if it fails or takes too long."""
-    try:
-        done = subprocess.run(
-            argv,
-            input=content,
-            env=dict(env),
-            capture_output=True,
-            timeout=seconds,
-            check=False,
-            start_new_session=True,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise OSError(f"{argv[0]} took longer than {seconds:.0f} s") from error
-    if done.returncode != 0:
-        output = (done.stderr or done.stdout).decode("utf-8", "replace").strip()[-_SHOWN:]
-        raise OSError(f"{argv[0]} ended with exit code {done.returncode}{': ' if output else ''}{output}")
+class BoundedProgram:
+    """A program that gets `content`, without a terminal, and is killed after `seconds`, even if this process ends."""
+
+    def __init__(self, argv: Sequence[str], content: bytes, *, env: Mapping[str, str], seconds: float) -> None:
+        self._name = argv[0]
+        self._seconds = seconds
+        # files, not pipes: the program may go on when this process, and so its end of a pipe, is gone
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 # closed when the program has ended
+        with tempfile.TemporaryFile() as stdin:
+            stdin.write(content)
+            stdin.seek(0)
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", bounded.__file__, str(seconds), *argv],
+                env=dict(env),
+                stdin=stdin,
+                stdout=self._output,
+                stderr=self._output,
+                start_new_session=True,
+            )
+
+    def __str__(self) -> str:
+        return self._name
+
+    def has_ended(self, patience: float) -> bool:
+        """Wait so many seconds for its end; return whether it has ended. Raises `OSError` if it has failed."""
+        try:
+            code = self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            return False
+        with self._output as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _SHOWN))
+            output = file.read().decode("utf-8", "replace").strip()
+        if code == bounded.TOO_LONG:
+            raise OSError(f"{self._name} took longer than {self._seconds:.0f} s")
+        if code != 0:
+            raise OSError(f"{self._name} ended with exit code {code}{': ' if output else ''}{output}")
+        return True
+
+    def leave(self) -> None:
+        """Let it continue, and stop waiting for it."""
+        self._output.close()
+        # without a return code, Popen would warn about a child that nobody waits for
+        self._process.returncode = 0
 
 
 class PagedRun:

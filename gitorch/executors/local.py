@@ -18,8 +18,8 @@ from typing import BinaryIO
 
 import msgspec
 
-from gitorch.executors import claims, output_reader, processes, records, supervision, supervisor
-from gitorch.executors.base import (
+from gitorch.executors import claims, control_groups, output_reader, processes, records, supervision, supervisor
+from gitorch.executors.protocol import (
     STDIN_FILE,
     STREAMS,
     Capacity,
@@ -33,10 +33,10 @@ from gitorch.executors.base import (
     Stream,
     Submitted,
 )
-from gitorch.model import redact
+from gitorch.model.credentials import redaction
 from gitorch.model.naming import EXECUTION_VARIABLE
 from gitorch.model.outcome import Exit
-from gitorch.storage import atomic, foreign_changes
+from gitorch.storage import atomic, foreign_changes, locks
 
 _BUSY = (errno.EAGAIN, errno.ENOMEM)
 """How the system refuses another process when it has too many, or no memory for one."""
@@ -46,9 +46,9 @@ class LocalExecutor:
     """Runs programs on this machine, each under its own supervisor, in folders below `root` that are named by the keys.
 
     In a folder: `claim.json`, `spec.json`, `stdin`, `work/` (only without a working directory), `submit.lock`, `lock`,
-    `run.json`, `stdout`, `stderr`, their segments (see `capped_output`), `stop`, `exit.json`, `supervisor.log`. An id
-    is the key. When `leash`, the reading end of a pipe, comes to its end, the programs that were started with it are
-    killed: whoever holds the other end has died.
+    `run.json`, `stdout`, `stderr`, their segments (see `capped_output`), `times`, `stop`, `exit.json`,
+    `supervisor.log`. An id is the key. When `leash`, the reading end of a pipe, comes to its end, the programs that
+    were started with it are killed: whoever holds the other end has died.
     """
 
     def __init__(self, root: Path, *, leash: int | None = None) -> None:
@@ -63,8 +63,7 @@ class LocalExecutor:
     def submit(self, spec: Spec) -> ExecutionId:
         """Start a program, unless its key was started before."""
         folder = claims.claim(self._root, spec.key)
-        with (folder / "submit.lock").open("w") as submit_lock:
-            fcntl.flock(submit_lock, fcntl.LOCK_EX)
+        with locks.file_lock(folder / "submit.lock"):
             lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
             try:
                 if _is_free(lock) and not records.was_started(folder):
@@ -77,6 +76,7 @@ class LocalExecutor:
         stdin_file = folder / "stdin"
         if spec.stdin:
             stdin_file.write_bytes(spec.stdin)
+        groups = control_groups.support()
         content = {
             "argv": [word.replace(STDIN_FILE, str(stdin_file)) for word in spec.argv],
             "cwd": str(spec.cwd or _work_folder(folder, spec)),
@@ -85,6 +85,7 @@ class LocalExecutor:
             "idle": spec.idle,
             "grace": spec.grace,
             "max_output": spec.max_output,
+            "groups": groups.order,
             **msgspec.structs.asdict(spec.resources),
         }
         supervision.write(str(folder), "spec.json", content)
@@ -92,8 +93,9 @@ class LocalExecutor:
         order = {
             "spec": content,
             "key": claims.record_key(self._root, spec.key).hex(),
-            "rules": redact.table(),
+            "rules": redaction.table(),
             "secrets": spec.secrets,
+            "unset": [name for name in groups.variables if name not in spec.env],
         }
         with tempfile.TemporaryFile() as order_file, (folder / "supervisor.log").open("ab") as log:
             order_file.write(json.dumps(order).encode())
@@ -102,8 +104,8 @@ class LocalExecutor:
             inherited = (lock,) if self._leash is None else (lock, self._leash)
             try:
                 child = subprocess.Popen(
-                    [sys.executable, "-I", "-S", supervisor.__file__, str(folder), *map(str, inherited)],
-                    env={**spec.env, EXECUTION_VARIABLE: str(folder)},
+                    [*groups.scope, sys.executable, "-I", "-S", supervisor.__file__, str(folder), *map(str, inherited)],
+                    env={**groups.variables, **spec.env, EXECUTION_VARIABLE: str(folder)},
                     cwd=folder,
                     stdin=order_file,
                     stdout=log,
@@ -192,6 +194,12 @@ class LocalExecutor:
     def open_output(self, execution: ExecutionId, stream: Stream, *, tail: int | None = None) -> BinaryIO:
         """Open what a program has written so far, or its last `tail` bytes; empty when it wrote nothing."""
         return output_reader.open_output(self._folder(execution), stream, tail=tail)
+
+    def new_output(
+        self, execution: ExecutionId, position: int, *, stream: Stream = "stdout", at_line_start: bool = True
+    ) -> Iterator[tuple[int, bytes]]:
+        """Yield what there is of a stream after a position, with the position after each part."""
+        return output_reader.after(self._folder(execution), stream, position, at_line_start=at_line_start)
 
     def events(self, execution: ExecutionId) -> Iterator[ExecutionEvent]:
         """Yield the lines of standard output as they are written, and then the exit."""

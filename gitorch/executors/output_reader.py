@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import io
 import os
-import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from gitorch.executors.base import ExecutionEvent, NotStarted, Status, Stream
 from gitorch.executors.capped_output import missing_line
+from gitorch.executors.protocol import ExecutionEvent, NotStarted, Status, Stream
 from gitorch.model.outcome import Exit
+from gitorch.regular_files import open_plain
 
 LONGEST_LINE = 1 << 20
 """Bytes. A longer line is read in parts, so that it costs little memory."""
 
 _EVENT_SECONDS = 0.2
+LONGER = 1.5
+"""By how much the pause before the next look grows while there is nothing new."""
+
 BLOCK_BYTES = 65_536
 _TRIES = 100
 
@@ -46,31 +49,57 @@ def follow(
     folder: Path, stream: Stream, poll: Callable[[], Status], *, pause: float = _EVENT_SECONDS
 ) -> Iterator[ExecutionEvent]:
     """Yield what `Executor.events` promises; `pause` is the seconds between two looks."""
-    return follow_lines(
-        lambda position, at_line_start: after(folder, stream, position, at_line_start=at_line_start), poll, pause=pause
-    )
+
+    def read(position: int, at_line_start: bool) -> Iterator[tuple[int, bytes]]:
+        return after(folder, stream, position, at_line_start=at_line_start)
+
+    return follow_lines(read, poll, pauses=(pause, pause))
 
 
 def follow_lines(
-    read: Callable[[int, bool], Iterable[tuple[int, bytes]]], poll: Callable[[], Status], *, pause: float
+    read: Callable[[int, bool], Iterable[tuple[int, bytes]]],
+    poll: Callable[[], Status],
+    *,
+    pauses: tuple[float, float],
 ) -> Iterator[ExecutionEvent]:
-    """Yield the lines of an output, and then the exit; `read` is given a position, and whether a line starts there."""
+    """Yield the lines of an output, and then the exit; `read` is given a position, and whether a line starts there.
+
+    `pauses` are the seconds from one look to the next: the fewest, and the most while there is nothing new.
+    """
     timer = threading.Event()
-    position, rest = 0, b""
+    fewest, most = pauses
+    pause, lines = fewest, NewLines(read)
     while not isinstance(status := poll(), NotStarted):
         # what is read after the end is all that there is
-        for end, data in read(position, not rest):
-            position = end
-            *lines, rest = (rest + data).split(b"\n")
-            yield from (line + b"\n" for line in lines)
-            if len(rest) > LONGEST_LINE:
-                yield rest
-                rest = b""
+        before = lines.position
+        yield from lines.read(is_end=isinstance(status, Exit))
         if isinstance(status, Exit):
-            yield from [rest] if rest else []
             yield status
             return
+        pause = min(most, LONGER * pause) if lines.position == before else fewest
         timer.wait(pause)
+
+
+class NewLines:
+    """The lines of an output that grows: each look returns those that are new."""
+
+    def __init__(self, read: Callable[[int, bool], Iterable[tuple[int, bytes]]]) -> None:
+        self.position = 0
+        self._read = read
+        self._rest = b""
+
+    def read(self, *, is_end: bool) -> Iterator[bytes]:
+        """Yield the lines that are complete by now; at the end, also what is left."""
+        for end, data in self._read(self.position, not self._rest):
+            self.position = end
+            *lines, self._rest = (self._rest + data).split(b"\n")
+            yield from (line + b"\n" for line in lines)
+            if len(self._rest) > LONGEST_LINE:
+                yield self._rest
+                self._rest = b""
+        if is_end and self._rest:
+            yield self._rest
+            self._rest = b""
 
 
 def after(folder: Path, stream: Stream, position: int, *, at_line_start: bool) -> Iterator[tuple[int, bytes]]:
@@ -106,25 +135,19 @@ def _parts(folder: Path, stream: Stream) -> list[_Part]:
     return sorted(segments, key=lambda part: part.start)
 
 
-def _opened(path: Path) -> io.FileIO:
+def _opened(path: Path) -> BinaryIO:
     """Open a regular file; a link, a pipe or a device in its place counts as missing."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise
+        return open_plain(path, buffering=0)
     except OSError as error:
         raise FileNotFoundError(str(path)) from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise FileNotFoundError(str(path))
-    return io.FileIO(descriptor)
 
 
 class _Joined(io.RawIOBase):
     """The parts of a stream as one file."""
 
     def __init__(self, folder: Path, stream: Stream) -> None:
-        self._pieces: list[tuple[io.FileIO | io.BytesIO, int]] = []
+        self._pieces: list[tuple[BinaryIO, int]] = []
         self._files = ExitStack()
         self._position = 0
         try:

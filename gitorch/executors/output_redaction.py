@@ -10,8 +10,8 @@ import contextlib
 import json
 import re
 
-from gitorch.model.credential_scan import Scanner, ends_in_key, replaced
-from gitorch.model.key_lines import KeyLines
+from gitorch.model.credentials.key_lines import KeyLines
+from gitorch.model.credentials.scan import Scanner, ends_in_key, replaced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` would delay the start of every agent and every check

@@ -10,8 +10,8 @@ from collections.abc import Collection
 import psutil
 
 from gitorch.executors.ancestors import supervised_folder
-from gitorch.executors.base import ResourceUsage
 from gitorch.executors.process_tree import is_subreaper
+from gitorch.executors.protocol import ResourceUsage
 from gitorch.model.naming import EXECUTION_VARIABLE
 
 _ROUNDS = 20

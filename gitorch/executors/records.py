@@ -14,9 +14,10 @@ import msgspec
 
 from gitorch import typed
 from gitorch.executors import processes
-from gitorch.executors.base import NotStarted, Running
 from gitorch.executors.process_tree import start_ticks
+from gitorch.executors.protocol import NotStarted, Running
 from gitorch.model.outcome import Exit
+from gitorch.regular_files import open_plain
 from gitorch.storage import atomic, seals
 
 _LONGEST_RECORD = 1 << 20
@@ -39,8 +40,10 @@ def was_started(folder: Path) -> bool:
 @contextlib.contextmanager
 def lock(folder: Path, operation: int) -> Iterator[bool]:
     """Take an execution's lock by `flock`; yield whether it was free. Only a live supervisor holds it."""
+    # a shared lock needs no right to write, so that a read-only disk can be read; a pipe in its place is not waited for
+    access = os.O_RDONLY if operation & fcntl.LOCK_SH else os.O_RDWR
     try:
-        file = os.open(folder / "lock", os.O_RDWR)
+        file = os.open(folder / "lock", access | os.O_NONBLOCK)
     except FileNotFoundError:
         yield True
         return
@@ -121,8 +124,8 @@ def record_lost(folder: Path, key: bytes) -> tuple[Exit, bool]:
 def _unsealed(path: Path, key: bytes) -> bytes | None:
     """Return the content of a record; None if there is none, or if its supervisor did not write it."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        file = open_plain(path)
     except OSError:
         return None
-    with os.fdopen(descriptor, "rb") as file:
+    with file:
         return seals.unseal(file.read(_LONGEST_RECORD), key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
 
 from gitorch.executors.process_tree import Descendants, descendants, signal_quietly
@@ -19,16 +20,24 @@ TICK_SECONDS = 1.0
 _DISK_SECONDS = 10.0
 _DISK_SHARE = 50
 """A look at the folder takes at most one part in so many of the time."""
+_FLOOR_SECONDS = 1.0
+_FLOOR_SHARE = 4
+"""What has written less than this part of the floor is not why the disk is full."""
 _ROUNDS = 50
 _BLOCK = 512
 _KILOBYTE = 1024
 
 
 class ResourceWatch:
-    """The limits of one program, 0 for none: bytes of memory, a number of processes, bytes below its folder."""
+    """The limits of one program, 0 for none: bytes of memory, a number of processes, bytes below its folder.
+
+    `floor` are the bytes that it must leave free on the disk.
+    """
 
     def __init__(self, spec: dict[str, Any]) -> None:
         self.memory, self.processes, self.disk = spec["memory"], spec["processes"], spec["disk"]
+        self.floor = spec["floor"]
+        self.started = time.time()
         self.folder = spec["cwd"]
         self.disk_at_start: int | None = None
         self._descendants = Descendants()
@@ -38,7 +47,7 @@ class ResourceWatch:
     @property
     def is_limited(self) -> bool:
         """Whether there is any limit."""
-        return bool(self.memory or self.processes or self.disk)
+        return bool(self.memory or self.processes or self.disk or self.floor)
 
     def exceeded(self) -> str:
         """Return in words which limit is exceeded; empty for none, and between two looks."""
@@ -51,10 +60,20 @@ class ResourceWatch:
         if self.processes and len(pids) > self.processes and len(descendants()) > self.processes:
             return f"had more than {self.processes} processes"
         if self.memory and _resident(pids) > self.memory and _proportional(pids) > self.memory:
-            return f"used more than {_amount(self.memory)} of memory"
+            return self.memory_words()
         if self.disk and now >= self._next_disk and self._grown(now) > self.disk:
             return f"wrote more than {_amount(self.disk)} into its folder"
+        if self.floor and _free(self.folder) < self.floor and self._has_written(pids) > self.floor // _FLOOR_SHARE:
+            return f"wrote until less than {_amount(self.floor)} of the disk was free"
         return ""
+
+    def memory_words(self) -> str:
+        """Return in words that the limit of memory is exceeded."""
+        return f"used more than {_amount(self.memory)} of memory"
+
+    def _has_written(self, pids: Sequence[int]) -> int:
+        """Return how many bytes the program has written: to disks, as the kernel counts, or into its folder."""
+        return max(_written(pids), disk_usage(self.folder, _FLOOR_SECONDS, since=self.started, is_part=True) or 0)
 
     def _grown(self, start: float) -> int:
         used = disk_usage(self.folder) or 0
@@ -79,10 +98,11 @@ def kill_all() -> None:
         signal_quietly(pid, signal.SIGKILL)
 
 
-def disk_usage(folder: str, seconds: float = 0.0) -> int | None:
+def disk_usage(folder: str, seconds: float = 0.0, *, since: float = 0.0, is_part: bool = False) -> int | None:
     """Return the bytes that the files below a folder take on the disk, without following links.
 
-    None: looking took longer than `seconds` (0: no limit).
+    None: looking took longer than `seconds` (0: no limit); a part is enough where `is_part`. Files that were not
+    changed `since` a time do not count.
     """
     total, pending = 0, [folder]
     end = time.monotonic() + seconds
@@ -90,11 +110,30 @@ def disk_usage(folder: str, seconds: float = 0.0) -> int | None:
         with contextlib.suppress(OSError), os.scandir(pending.pop()) as entries:
             for entry in entries:
                 if seconds and time.monotonic() > end:
-                    return None
+                    return total if is_part else None
                 with contextlib.suppress(OSError):
-                    total += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
+                    status = entry.stat(follow_symlinks=False)
+                    total += status.st_blocks * _BLOCK if status.st_ctime >= since else 0
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(entry.path)
+    return total
+
+
+def _free(folder: str) -> int:
+    """Return the bytes that are free where a folder is; where nobody can tell, all that there could be."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return sys.maxsize
+    return disk.f_bavail * disk.f_frsize
+
+
+def _written(pids: Sequence[int]) -> int:
+    """Return what processes have written to disks, with those below them that have ended, and this one has seen end."""
+    total = 0
+    for pid in (*pids, os.getpid()):
+        with contextlib.suppress(OSError, IndexError), open(f"/proc/{pid}/io", "rb") as file:
+            total += sum(int(line.split()[1]) for line in file if line.startswith(b"write_bytes:"))
     return total
 
 

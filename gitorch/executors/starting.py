@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from gitorch.executors.base import Executor, Spec
+from gitorch.executors.protocol import Executor, Spec
 from gitorch.model.outcome import Exit
 
 PAUSES = (0.1, 1.0, 5.0, 15.0)

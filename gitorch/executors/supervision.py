@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 
+from gitorch.executors import control_group
 from gitorch.executors.capped_output import CappedOutput
 from gitorch.executors.child import Child
 from gitorch.executors.output_redaction import OutputRedactor
@@ -28,6 +29,7 @@ from gitorch.executors.process_tree import (
     start_ticks,
 )
 from gitorch.executors.resource_watch import TICK_SECONDS, ResourceWatch, kill_all
+from gitorch.executors.write_times import TimesFile
 
 try:
     from _blake2 import blake2b  # `hashlib` would load OpenSSL, 4 MB in every supervisor
@@ -38,7 +40,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` would delay the start of every agent and every check
     from typing import Any
 
-    from gitorch.model.credential_scan import Scanner
+    from gitorch.model.credentials.scan import Scanner
 
 TERM_SECONDS = 5.0  # between SIGTERM and SIGKILL
 SETTLING_SECONDS = 0.5  # for processes that are about to end after the program
@@ -69,6 +71,7 @@ class Supervisor:
         self.leash = [] if leash is None else [leash]
         self.resources = ResourceWatch(spec)
         self.exceeded = ""
+        self.group: control_group.ControlGroup | None = None
         self.wake, alarm = os.pipe()
         os.set_blocking(alarm, False)
         os.set_blocking(self.wake, False)
@@ -106,25 +109,33 @@ class Supervisor:
             self._stop(program)
         leftover = self._kill_leftovers(program)
         self._finish_outputs()
+        if self._is_out_of_memory():
+            cause = "limit"
+        if self.group:
+            self.group.remove()
         self.record(cause, code=program.returncode, leftover=leftover, message=self.exceeded)
 
     def _start(self) -> Child:
         folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
         limits = (self.spec["max_output"] * 3 // 4, self.spec["max_output"] // 4)
         outputs = [
-            CappedOutput(folder, name, limit, OutputRedactor(self.scanner))
-            for name, limit in zip(STREAMS, limits, strict=True)
+            CappedOutput(folder, name, limit, OutputRedactor(self.scanner), times)
+            for name, limit, times in zip(STREAMS, limits, (TimesFile(folder), None), strict=True)
         ]
         readers, writers = zip(os.pipe(), os.pipe(), strict=True)
+        self.group = control_group.of(self.spec["groups"], self.spec["memory"], self.spec["processes"])
+        enter = self.group.enter if self.group else None
         with open(self.spec["stdin"], "rb") as stdin:
             try:
-                child = Child(self.spec["argv"], self.spec["cwd"], (stdin.fileno(), *writers))
+                child = Child(self.spec["argv"], self.spec["cwd"], (stdin.fileno(), *writers), enter)
             finally:
                 for writer in writers:
                     os.close(writer)
         for reader, output in zip(readers, outputs, strict=True):
             os.set_blocking(reader, False)
             self.outputs[reader] = output
+        if self.group and not self.group.holds(child.pid):
+            sys.stderr.write("the program is not in its control group: only a watchdog limits it\n")
         return child
 
     def _read(self, pipe: int) -> int:
@@ -164,7 +175,7 @@ class Supervisor:
             if wall and now - began >= wall:
                 return "timeout"
             self.exceeded = self.resources.exceeded()
-            if self.exceeded:
+            if self.exceeded or self._is_out_of_memory():
                 return "limit"
             if idle and now - quiet_since >= min(idle / 4, IDLE_POLL_SECONDS):
                 latest = self._signs_of_life()
@@ -181,6 +192,12 @@ class Supervisor:
                 # the machine slept, or everything was stopped: nobody knows for how much of the turn
                 began, quiet_since = began + turn, quiet_since + turn
         return "exited"
+
+    def _is_out_of_memory(self) -> bool:
+        """Return whether the kernel ended a process for the memory that the program uses, and say so."""
+        if not self.exceeded and self.group and self.group.killed():
+            self.exceeded = self.resources.memory_words()
+        return bool(self.exceeded)
 
     def _next_check(self, passed: float, wall: float, idle: float) -> float | None:
         ends = [wall - passed] if wall else []

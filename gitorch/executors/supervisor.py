@@ -22,7 +22,7 @@ if __name__ == "__main__":
 
 from gitorch.executors.process_tree import become_subreaper
 from gitorch.executors.supervision import Supervisor
-from gitorch.model.credential_scan import Scanner
+from gitorch.model.credentials.scan import Scanner
 
 BEGUN = 3
 """The exit code if the program may have run, but the end could not be recorded."""
@@ -47,6 +47,8 @@ def main(folder: str, lock: int, leash: int | None = None) -> None:
     for inherited in (lock,) if leash is None else (lock, leash):
         os.set_inheritable(inherited, False)
     order = read_order()
+    for name in order["unset"]:  # what only the program that made this scope needed
+        os.environ.pop(name, None)
     if os.path.exists(os.path.join(folder, "run.json")) or os.path.exists(os.path.join(folder, "exit.json")):
         return
     if sys.platform == "linux":

@@ -11,7 +11,8 @@ import msgspec
 
 from gitorch.config import Config
 from gitorch.errors import Refused
-from gitorch.git import notes_revert, worktree_list
+from gitorch.git import worktree_list
+from gitorch.git.notes import revert
 from gitorch.git.repository import Repository
 from gitorch.model.naming import OWN_REFS, Oid, Ref, TaskId, branch_ref, trash_ref
 from gitorch.model.plan import PlanSession
@@ -239,7 +240,7 @@ def _inverse_move(repository: Repository, update: RefUpdate, snapshot: RepoSnaps
     if not snapshot.is_own(update.ref):
         return RefUpdate(update.ref, update.old, update.old)  # its owner has already moved it back
     if update.ref.startswith(_NOTES) and snapshot.refs.get(update.ref) != update.new:
-        return notes_revert.revert(repository, update.old, update.new, update.ref)
+        return revert.revert(repository, update.old, update.new, update.ref)
     return RefUpdate(update.ref, update.old, update.new)
 
 

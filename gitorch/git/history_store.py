@@ -1,4 +1,4 @@
-"""A repository of gitorch's own that holds the history of the tasks' bases, and nothing else of the user's.
+"""A repository of gitorch's own that holds the history of the tasks' bases, and nothing else that is the user's.
 
 Private repositories borrow from it. From the user's own object folder an agent could read every object: another task's
 work, a stash, a branch that is not its base. It is also safe from the user's `git gc --prune=now`.
@@ -91,8 +91,7 @@ class HistoryStore(msgspec.Struct, frozen=True):
             return b""
 
     def _is_partial(self) -> bool:
-        pattern = r"^(extensions\.partialclone|remote\..*\.promisor)$"
-        return self.repository.git("config", "--get-regexp", pattern, ok=(0, 1)).code == 0
+        return self.repository.settings.is_partial_clone
 
     def _has(self, commit: Oid) -> bool:
         return (self.folder / _ref(commit)).exists()

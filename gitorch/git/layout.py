@@ -7,13 +7,14 @@ from pathlib import Path
 
 import msgspec
 
-from gitorch.git import settings as git_settings
+from gitorch import regular_files
+from gitorch.git import settings as git_settings, worktree_entries
 from gitorch.git.process import GitRunner, Output
 from gitorch.git.settings import Settings
+from gitorch.model.naming import REMEMBERED_FOLDER
 
-REMEMBERED_FOLDER = "gitorch-folder"
-"""A file in the git folder of each worktree that gitorch made."""
-
+TRASH = ".gitorch-trash"
+"""The folder beside worktrees that holds those taken away: on the same file system, so that a rename is enough."""
 
 LOCATION_FILE = Path("gitorch", "location")
 """A file in the common folder that names this folder: where the repository was when gitorch last used it."""
@@ -22,7 +23,7 @@ LOCATION_FILE = Path("gitorch", "location")
 class Layout(msgspec.Struct, frozen=True):
     """The parts of a repository. A bare one has no `work_tree`, but may have worktrees beside it.
 
-    `checkout` is the folder from which files of the user are read: the work tree; in a bare repository the worktree
+    `checkout` is the folder from which the user's files are read: the work tree; in a bare repository the worktree
     that has its HEAD's branch checked out, or else the user's worktree in which the command was started. There are no
     `settings` if git could not read them.
     """
@@ -36,7 +37,7 @@ class Layout(msgspec.Struct, frozen=True):
 def is_in_place(common_dir: Path) -> bool:
     """Return whether a repository is where it is recorded to be."""
     try:
-        return (common_dir / LOCATION_FILE).read_bytes() == os.fsencode(common_dir) + b"\n"
+        return regular_files.read(common_dir / LOCATION_FILE) == os.fsencode(common_dir) + b"\n"
     except OSError:
         return False
 
@@ -80,11 +81,9 @@ def _separate_work_tree(start: Path, common_dir: Path) -> Path | None:
 
 def _checkout_of_bare(runner: GitRunner, start: Path) -> Path | None:
     head = runner.run("symbolic-ref", "--quiet", "HEAD", ok=(0, 1, 128)).text
-    listing = runner.run("worktree", "list", "--porcelain", "-z").stdout.decode("utf-8", "surrogateescape")
-    for block in listing.split("\0\0"):
-        attributes = dict(line.partition(" ")[::2] for line in block.split("\0"))
-        if head and attributes.get("branch") == head and Path(attributes["worktree"]).is_dir():
-            return Path(attributes["worktree"])
+    for entry in worktree_entries.parse(runner.run(*worktree_entries.LIST).stdout) if head else ():
+        if entry.branch == head and entry.path.is_dir():
+            return entry.path
     admin, top = Path(_rev_parse(start, "--absolute-git-dir")), _rev_parse(start, "--show-toplevel")
     # an agent writes the files of gitorch's own worktrees
     return Path(top) if top and not (admin / REMEMBERED_FOLDER).exists() else None
@@ -92,16 +91,28 @@ def _checkout_of_bare(runner: GitRunner, start: Path) -> Path | None:
 
 def head_name(start: Path, common_dir: Path) -> str:
     """Return what the repository calls the HEAD of the worktree around a folder; for gitorch's own, the main one's."""
+    linked = users_worktree(start, common_dir)
+    return f"worktrees/{linked[1].name}/HEAD" if linked else "HEAD"
+
+
+def users_worktree(start: Path, common_dir: Path) -> tuple[Path, Path] | None:
+    """Return the linked worktree around a folder and git's folder of it; None in the main one and in gitorch's own."""
     for folder in (start, *start.absolute().parents):
         link = folder / ".git"
         if link.is_file():
             admin = folder / os.fsdecode(link.read_bytes()[:4096].removeprefix(b"gitdir:").strip())
             is_linked = admin.is_dir() and admin.parent.name == "worktrees" and admin.parent.parent.samefile(common_dir)
-            is_users = is_linked and not (admin / REMEMBERED_FOLDER).exists()
-            return f"worktrees/{admin.name}/HEAD" if is_users else "HEAD"
+            return (folder, admin) if is_linked and not (admin / REMEMBERED_FOLDER).exists() else None
         if link.exists():
             break
-    return "HEAD"
+    return None
+
+
+def repository_of(worktree: Path) -> Path:
+    """Return the repository that the `.git` file of a worktree names: its folder, or the bare repository."""
+    target = (worktree / ".git").read_bytes()[:4096].removeprefix(b"gitdir:").strip()
+    common_dir = (worktree / os.fsdecode(target)).parent.parent
+    return common_dir.parent if common_dir.name == ".git" else common_dir
 
 
 def unlinked_worktree(start: Path) -> Path | None:
@@ -114,6 +125,11 @@ def unlinked_worktree(start: Path) -> Path | None:
         if link.exists():
             return None
     return None
+
+
+def path_in_work_tree(folder: Path) -> str:
+    """Return the path from the top of a work tree to a folder in it; empty at its top, and outside of one."""
+    return _rev_parse(folder, "--show-prefix")
 
 
 def superproject(work_tree: Path) -> Path | None:

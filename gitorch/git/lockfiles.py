@@ -1,4 +1,4 @@
-"""Lock files that a killed git of ours left: how they differ from those of a running git, and their removal.
+"""Lock files that a killed git process of gitorch left: how they differ from those of a running git, and their removal.
 
 git's lock is an empty file that does not say who holds it. The lock of a ref is ours if an interrupted operation moved
 that ref. `packed-refs.lock` is one for the whole repository. To delete refs, git takes it after the locks of these refs
@@ -33,11 +33,11 @@ def may_be_stale(repository: Repository) -> bool:
 def remove_stale(
     repository: Repository, refs: Iterable[Ref], *, deleted: Collection[Ref] = (), users: Collection[Ref] = ()
 ) -> None:
-    """Remove the locks of a git of ours that was killed while it moved `refs`.
+    """Remove the locks of a gitorch git process that was killed while it moved `refs`.
 
     `deleted` are the refs that it deleted, `users` those that the user's own git may move as well. Call it with the
-    lock held under which these refs move: no running git of ours has them locked. Raises `Refused` if a running git may
-    hold one of the locks.
+    lock held under which these refs move, so that no running git process of gitorch has them locked. Raises `Refused`
+    if a running git may hold one of the locks.
     """
     names = list(refs)
     if _current_branch(repository) in names:
@@ -55,7 +55,7 @@ def remove_stale(
 
 
 def remove_stale_index_lock(repository: Repository, lock: Path) -> None:
-    """Remove the index lock that a killed git of ours may have left in a checkout of the user.
+    """Remove the index lock that a killed git process of gitorch may have left in one of the user's checkouts.
 
     A running `git commit` holds it while the editor is open: raises `Refused` if a git is running.
     """

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gitorch.errors import Refused
-from gitorch.git.layout import REMEMBERED_FOLDER
+from gitorch.model.naming import REMEMBERED_FOLDER
 from gitorch.storage import atomic
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

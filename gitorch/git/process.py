@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import subprocess
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Container, Iterator, Mapping, Sequence
@@ -16,8 +18,16 @@ from typing import IO, TYPE_CHECKING, cast
 import msgspec
 
 from gitorch.errors import GitorchError, SetupNeeded, system_error
-from gitorch.git.pipes import start_drain
-from gitorch.git.stalls import Watch
+from gitorch.git import cpu_limits
+from gitorch.git.stalls import (
+    PATIENCE_SECONDS,
+    Watch,
+    is_pipe,
+    pipe_in_repository,
+    pipe_in_work_tree,
+    repository_around,
+)
+from gitorch.model.visible import readable, visible
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -29,10 +39,13 @@ _SETTINGS = (
     "core.fsync=all",
     "gc.auto=0",
     "maintenance.auto=false",
+    "fetch.writeCommitGraph=false",
     "commit.gpgSign=false",
     "log.showSignature=false",
+    "i18n.logOutputEncoding=UTF-8",
     "advice.detachedHead=false",
     "core.quotePath=false",
+    "core.safecrlf=false",  # as true, it refuses to save files whose line ends git changes
     "submodule.recurse=false",
     # what the user sets for the diffs that people read must not change those that we parse
     "diff.orderFile=/dev/null",
@@ -55,7 +68,9 @@ _ENVIRONMENT = {
 
 _NOT_FOUND = 127
 LONGEST_SECONDS = 1_800.0
-"""When a git of ours is stopped: longer than a checkout of a million files takes, shorter than a night."""
+"""When a git process of gitorch is stopped: longer than a checkout of a million files takes, shorter than a night."""
+_CPU_TICK_SECONDS = 1.0
+_END_SECONDS = 5.0
 LONGEST_ANSWER_SECONDS = 300.0
 """When one that answers requests is stopped: longer than a partial clone takes to fetch an object."""
 
@@ -66,6 +81,24 @@ class GitFailed(GitorchError):
     def __init__(self, code: str, what: str, *, why: str = "", fix: tuple[str, ...] = (), exit: int = 1) -> None:
         super().__init__(code, what, why=why, fix=fix)
         self.exit = exit
+
+
+class NeedsTooLong(GitFailed):
+    """A git that read the files of a work tree used more processor time than honest work needs."""
+
+    def __init__(self, place: Path, seconds: float, cause: Path | None) -> None:
+        file = visible(readable(str(cause))) if cause else ""
+        super().__init__(
+            "git-needs-too-long",
+            f"git needed more than {seconds:.0f} s of processor time for {visible(readable(str(place)))}",
+            why=f"do patterns in {file or '.gitignore or .gitattributes'} repeat ** or *?",
+            fix=(f"correct or remove {shlex.quote(file)}",) if file else (),
+        )
+        self.cause = cause
+
+    @property
+    def reason(self) -> str:
+        return f"{self.what}: {self.why}"
 
 
 class Output(msgspec.Struct, frozen=True):
@@ -90,6 +123,14 @@ _NO_OBJECTS = "unable to create temporary object"
 def command_failed(args: Sequence[str], output: Output) -> GitFailed:
     """Return the error for a git command that ended with an unexpected exit code."""
     message = output.stderr.decode("utf-8", "replace").strip()
+    return cause_of_failure(output) or GitFailed(
+        "git-failed", f"git {command_word(args)} ended with exit code {output.code}", why=message
+    )
+
+
+def cause_of_failure(output: Output) -> GitFailed | None:
+    """Return the error if git failed for what the system refused: no space, or no permission to write; else None."""
+    message = output.stderr.decode("utf-8", "replace").strip()
     # git's messages are in one language (LC_ALL), and its exit code does not tell
     for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
         if os.strerror(number) in message and (refused := system_error(OSError(number, message))):
@@ -97,10 +138,10 @@ def command_failed(args: Sequence[str], output: Output) -> GitFailed:
     if _NO_OBJECTS in message:  # git does not say why: a read-only disk, or a missing permission
         fix = ("check that you can write to .git/objects",)
         return GitFailed("read-only", "cannot write objects of the repository", why=message, fix=fix, exit=4)
-    return GitFailed("git-failed", f"git {_command(args)} ended with exit code {output.code}", why=message)
+    return None
 
 
-def _command(args: Sequence[str]) -> str:
+def command_word(args: Sequence[str]) -> str:
     """Return the command in the arguments of git, which may start with options of git itself: `-c KEY=VALUE`."""
     position = 0
     while position + 1 < len(args) and args[position].startswith("-"):
@@ -121,6 +162,9 @@ class GitRunner:
         self.common_dir = common_dir
         self._locks: tuple[int, ...] = ()
         self._thread_locks = _ThreadLocks()
+        self._pipe: Path | None = None
+        self.hurry: threading.Event | None = None
+        """When this is set, a git that reads a work tree has a fifth of its processor time."""
 
     def run(
         self,
@@ -137,13 +181,22 @@ class GitRunner:
         names that worktree's own git folder, so that nothing depends on the `.git` file, which an agent could replace.
         Raises `SetupNeeded` if git is not installed.
         """
+        word = command_word(args)
+        if cwd is not None and git_dir is not None and (cause := cpu_limits.remembered(git_dir, word)):
+            raise NeedsTooLong(Path(os.path.realpath(cwd)), cpu_limits.seconds_for(word), cause)
         command = ["git", *_OPTIONS, *self._location(cwd, git_dir), *args]
         with self._start(command, env, pipe_input=input is not None) as process:
             try:
-                stdout, stderr = process.communicate(input, timeout=LONGEST_SECONDS)
+                if cwd is not None:
+                    cpu_limits.bound(process.pid, cpu_limits.seconds_for(word))
+                stdout, stderr = self._communicate(process, input, cwd, word)
             except subprocess.TimeoutExpired as error:
                 process.kill()
-                raise _timed_out(_command(args), LONGEST_SECONDS) from error
+                raise _timed_out(word, LONGEST_SECONDS) from error
+            except NeedsTooLong as error:
+                if git_dir is not None and error.cause:
+                    cpu_limits.remember(git_dir, error.cause)
+                raise
             except BaseException:
                 process.terminate()  # on SIGTERM git removes its lock files
                 raise
@@ -151,6 +204,53 @@ class GitRunner:
         if output.code not in ok:
             raise command_failed(args, output)
         return output
+
+    def _communicate(
+        self, process: subprocess.Popen[bytes], input: bytes | None, cwd: Path | None, word: str
+    ) -> tuple[bytes, bytes]:
+        """Return what git printed; raise `GitFailed` as soon as it is known that it will not end."""
+        try:
+            return process.communicate(input, timeout=PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            if pipe := self.find_pipe(cwd) or (pipe_in_work_tree(cwd) if cwd else None):
+                process.kill()
+                raise _reads_pipe(pipe) from None
+        if cwd is None:
+            return process.communicate(timeout=LONGEST_SECONDS)
+        deadline = time.monotonic() + LONGEST_SECONDS
+        while True:
+            self._require_frugal(process, cwd, word)
+            with suppress(subprocess.TimeoutExpired):
+                return process.communicate(timeout=_CPU_TICK_SECONDS)
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(process.args, LONGEST_SECONDS)
+
+    def _require_frugal(self, process: subprocess.Popen[bytes], work_tree: Path, word: str) -> None:
+        """End a git that has used too much processor time, and raise `NeedsTooLong`."""
+        from gitorch.git import pattern_files, process_cpu  # only loaded to look at a slow git
+
+        limit = cpu_limits.seconds_for(word, is_hurried=self.hurry is not None and self.hurry.is_set())
+        if process_cpu.seconds_of(process.pid) > limit:
+            members = process_cpu.terminate(process.pid)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_END_SECONDS)
+            process_cpu.kill(members)
+            place = Path(os.path.realpath(work_tree))
+            raise NeedsTooLong(place, limit, pattern_files.likely_cause(place, self.common_dir))
+
+    def find_pipe(self, cwd: Path | None = None) -> Path | None:
+        """Return the pipe in the repository that git waits for.
+
+        It is remembered, so that no later process waits for it. One in a work tree is not: agents can make it, and
+        what other work trees hold can still be read.
+        """
+        folder = self.common_dir or (repository_around(cwd) if cwd else None)
+        self._pipe = pipe_in_repository(folder) if folder else None
+        return self._pipe
+
+    def stalled(self, word: str, seconds: float) -> GitFailed:
+        """Return the error for a git that was killed because it did not answer."""
+        return _reads_pipe(self._pipe) if self._pipe else _timed_out(word, seconds)
 
     def run_program(self, command: Sequence[str], input: bytes | None = None) -> Output:
         """Run a program that git's configuration names, such as the one that signs commits, and return its answer.
@@ -179,8 +279,8 @@ class GitRunner:
             assert process.stdout
             assert process.stderr
             errors: deque[bytes] = deque(maxlen=_STDERR_CHUNKS)
-            reader = start_drain(process.stderr, errors)
-            watch = Watch(process.kill, LONGEST_SECONDS)
+            reader = _start_drain(process.stderr, errors)
+            watch = Watch(process.kill, LONGEST_SECONDS, self.find_pipe)
             try:
                 while line := _next_line(process.stdout, watch):
                     yield line
@@ -189,7 +289,7 @@ class GitRunner:
                 raise
             reader.join()
         if watch.is_stalled:
-            raise _timed_out(_command(args), LONGEST_SECONDS)
+            raise self.stalled(command_word(args), LONGEST_SECONDS)
         if process.returncode != 0:
             raise command_failed(args, Output(b"", b"".join(errors), process.returncode))
 
@@ -208,7 +308,7 @@ class GitRunner:
         """
         command = [*wrapper, "git", *_OPTIONS, *self._location(cwd, git_dir), *args]
         name = next(word for word in args if word[0] != "-" and "=" not in word)
-        return BatchProcess(self._start(command, env, pipe_input=True, locks=locks), name)
+        return BatchProcess(self._start(command, env, pipe_input=True, locks=locks), name, self)
 
     @contextmanager
     def inherit_lock(self, lock: IO[str] | int, *, all_threads: bool = True) -> Iterator[None]:
@@ -234,6 +334,8 @@ class GitRunner:
     def _start(
         self, command: Sequence[str], env: Mapping[str, str] | None, *, pipe_input: bool, locks: bool = True
     ) -> subprocess.Popen[bytes]:
+        if self._pipe and is_pipe(self._pipe):
+            raise _reads_pipe(self._pipe)
         try:
             return subprocess.Popen(
                 command,
@@ -268,19 +370,20 @@ _STDERR_CHUNKS = 8
 class BatchProcess:
     """A git process that answers many requests over its pipes, such as `cat-file --batch`."""
 
-    def __init__(self, process: subprocess.Popen[bytes], name: str) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], name: str, runner: GitRunner) -> None:
         assert process.stdin
         assert process.stdout
         assert process.stderr
         self._process = process
-        self._watch = Watch(process.kill, LONGEST_ANSWER_SECONDS)
+        self._runner = runner
+        self._watch = Watch(process.kill, LONGEST_ANSWER_SECONDS, runner.find_pipe)
         self._stdin, self._stdout, self._stderr = process.stdin, cast("BufferedReader", process.stdout), process.stderr
         self._name = name
         self._errors: deque[bytes] = deque(maxlen=_STDERR_CHUNKS)
         # Popen stays alive while its process runs, so that stdin would stay open if this object is dropped unclosed
         weakref.finalize(self, _close, process.stdin)
         # the thread has no reference to this object: dropping the object ends the process
-        self._reader = start_drain(self._stderr, self._errors)
+        self._reader = _start_drain(self._stderr, self._errors)
 
     def send(self, request: bytes) -> None:
         """Send a request. What is sent before an answer is read must fit into a pipe (64 kB)."""
@@ -335,13 +438,23 @@ class BatchProcess:
     def _failure(self) -> GitFailed:
         code = self._end()
         if self._watch.is_stalled:
-            return _timed_out(self._name, self._watch.limit)
+            return self._runner.stalled(self._name, self._watch.limit)
         return command_failed([self._name], Output(b"", b"".join(self._errors), code))
 
 
 def _next_line(pipe: IO[bytes], watch: Watch) -> bytes:
     with watch:
         return pipe.readline(_LINE_BYTES)
+
+
+def _reads_pipe(path: Path) -> GitFailed:
+    return GitFailed(
+        "pipe-in-repository",
+        f"git cannot read the repository: {visible(readable(str(path)))} is a pipe, for which it would wait",
+        why="a program has put it in the place of a file",
+        fix=(f"rm {shlex.quote(visible(readable(str(path))))}", "git fsck"),
+        exit=4,
+    )
 
 
 def _timed_out(word: str, seconds: float) -> GitFailed:
@@ -352,3 +465,21 @@ def _timed_out(word: str, seconds: float) -> GitFailed:
 def _close(pipe: IO[bytes]) -> None:
     with suppress(OSError):
         pipe.close()
+
+
+def _start_drain(pipe: IO[bytes], chunks: deque[bytes]) -> threading.Thread:
+    """Read a process's standard error while something else is read: a full pipe would block the process.
+
+    A thread reads it by a descriptor of its own, and keeps the last chunks of at most 4 kB.
+    """
+    thread = threading.Thread(target=_drain, args=(os.dup(pipe.fileno()), chunks), daemon=True)
+    thread.start()
+    return thread
+
+
+def _drain(descriptor: int, chunks: deque[bytes]) -> None:
+    """Read a pipe to its end, keep the last chunks, and close it."""
+    with suppress(OSError):
+        while chunk := os.read(descriptor, 4_096):
+            chunks.append(chunk)
+    os.close(descriptor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import threading
 import time
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -12,20 +13,37 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO
 
+from gitorch import regular_files
 from gitorch.errors import NotFound, Refused, SetupNeeded
 from gitorch.git import kept_packs, layout
 from gitorch.git.commit_settings import CommitSettings, commit_settings_in
 from gitorch.git.object_reader import ObjectReader
 from gitorch.git.objects import BatchEntry, Commit, parse_commit
-from gitorch.git.process import BatchProcess, GitFailed, GitRunner, Output
-from gitorch.git.settings import COMMAND as SETTINGS_COMMAND
-from gitorch.git.settings import Settings
-from gitorch.git.settings import parse as parse_settings
-from gitorch.model.naming import NOTES, Oid, Ref
+from gitorch.git.process import (
+    BatchProcess,
+    GitFailed,
+    GitRunner,
+    NeedsTooLong,
+    Output,
+    cause_of_failure,
+)
+from gitorch.git.settings import COMMAND as SETTINGS_COMMAND, Settings, parse as parse_settings
+from gitorch.model.naming import NOTES, Oid, Ref, branch_ref
 from gitorch.model.refs import RefUpdate
+from gitorch.model.visible import visible
 from gitorch.storage import notes_tip, own_changes
 
-__all__ = ["BatchEntry", "BatchProcess", "Commit", "GitFailed", "Output", "RefsMoved", "Repository", "quoted_path"]
+__all__ = [
+    "BatchEntry",
+    "BatchProcess",
+    "Commit",
+    "GitFailed",
+    "NeedsTooLong",
+    "Output",
+    "RefsMoved",
+    "Repository",
+    "quoted_path",
+]
 
 OLDEST_GIT = (2, 38)
 
@@ -48,11 +66,15 @@ _LOCAL_VARIABLES = (
     "GIT_GRAFT_FILE GIT_INDEX_FILE GIT_NO_REPLACE_OBJECTS GIT_REPLACE_REF_BASE GIT_PREFIX GIT_SHALLOW_FILE "
     "GIT_COMMON_DIR GIT_INTERNAL_SUPER_PREFIX GIT_NAMESPACE"
 ).split()
+_PLACES = ("GIT_DIR", "GIT_WORK_TREE")
+"""Those of them by which a person means another repository, or another folder of files."""
+
 # they change what a path in a command means, or how git prints what we read
 _ANSWER_VARIABLES = (
     "GIT_LITERAL_PATHSPECS GIT_GLOB_PATHSPECS GIT_NOGLOB_PATHSPECS GIT_ICASE_PATHSPECS GIT_DIFF_OPTS GIT_FLUSH"
 ).split()
 # settings of git without a file: a person's own, such as an identity, or those that fence an agent's git
+_SYMBOLIC = b"ref: "
 _SETTINGS_VARIABLES = ("GIT_CONFIG_COUNT", "GIT_CONFIG_PARAMETERS")
 
 
@@ -64,6 +86,11 @@ def clear_local_variables() -> None:
     fence = _SETTINGS_VARIABLES if "GITORCH_GIT_DIR" in os.environ else ()
     for name in (*_LOCAL_VARIABLES, *_ANSWER_VARIABLES, *fence):
         os.environ.pop(name, None)
+
+
+def without_effect(variables: Sequence[str]) -> str:
+    """Say that variables of the environment do not lead gitorch to a repository, as they do git."""
+    return f"{' and '.join(variables)} of your environment {'do' if len(variables) > 1 else 'does'} not count"
 
 
 class RefsMoved(Refused):
@@ -84,6 +111,7 @@ class Repository:
         self._objects = ObjectReader(self._runner)
         self._committers: dict[str, str] = {}  # by the date that the environment pins
         self._inode = _inode(common_dir)
+        self.ignored_variables: tuple[str, ...] = ()
         self.head_name = "HEAD"  # of the worktree in which the command was started
 
     @classmethod
@@ -92,16 +120,30 @@ class Repository:
 
         From a linked worktree it finds the main one, so that every command sees the same state.
         """
+        # an agent's are those of its fence
+        names = () if "GITORCH_GIT_DIR" in os.environ else _PLACES
+        named = {name: os.path.realpath(os.environ[name]) for name in names if os.environ.get(name)}
         clear_local_variables()
         answer = layout.ask(start)
         if answer.code != 0:
-            _refuse_discovery(start, answer)
+            _refuse_discovery(start, answer, [*named])
         parts = layout.find(start, Path(answer.text))
         repository = cls(parts.common_dir, parts.work_tree, parts.checkout)
         repository.head_name = layout.head_name(start, parts.common_dir)
         if parts.settings is not None:
             repository.settings = parts.settings
+        repository.ignored_variables = tuple(name for name in named if not repository.is_at(named))
         return repository
+
+    def is_at(self, places: Mapping[str, str]) -> bool:
+        """Return whether `GIT_DIR` and `GIT_WORK_TREE` name this repository: hooks of git set them so."""
+        common_dir = os.path.realpath(self.common_dir)
+        git_dir = places.get("GIT_DIR", common_dir)
+        is_own = git_dir == common_dir or Path(git_dir).parent == Path(common_dir, "worktrees")
+        if git_dir != common_dir or self.work_tree is None:
+            return is_own
+        top = os.path.realpath(self.work_tree)
+        return places.get("GIT_WORK_TREE", top) == top
 
     def git(
         self,
@@ -114,6 +156,17 @@ class Repository:
     ) -> Output:
         """Run git and return what it printed, as `GitRunner.run` does."""
         return self._runner.run(*args, input=input, env=env, cwd=cwd, git_dir=git_dir, ok=ok)
+
+    def hurry_when(self, stop: threading.Event) -> None:
+        """Let a git that reads a work tree have a fifth of its processor time once `stop` is set."""
+        self._runner.hurry = stop
+
+    def remote_git(self, *args: str) -> Output:
+        """Run a git command that talks to a remote, and return its answer whatever its exit code is.
+
+        The address of a remote may be a relative path: as for the user's git, it starts at the top of the work tree.
+        """
+        return self.git(*args, cwd=self.work_tree, ok=range(256))
 
     def run_program(self, command: Sequence[str], input: bytes | None = None) -> Output:
         """Run a program that git's configuration names, as `GitRunner.run_program` does."""
@@ -155,6 +208,11 @@ class Repository:
         """Return the sizes of objects in bytes, without reading them; 0 for what does not exist."""
         return [entry.size for entry in self._objects.inspect([*names])]
 
+    def has_ref(self, name: Ref) -> bool:
+        """Return whether there is a ref of this name; its folder, which may be large, is not read in most cases."""
+        # other names may mean the same text, such as a tag of this name
+        return self.object_ids(name) != [None] and name in self.refs(name)
+
     def read_ref(self, ref: Ref) -> Oid | None:
         """Return what a ref points at; None if there is no such ref."""
         answer = self.git("show-ref", "--verify", "--hash", ref, ok=range(256))
@@ -167,10 +225,18 @@ class Repository:
         except GitFailed:  # a damaged repository
             return None
 
+    def full_name(self, name: str) -> str:
+        """Return the full name of the branch that a name means; the name itself if it means something else.
+
+        git itself takes `main` for a tag of this name if there is one, except where it switches branches.
+        """
+        branch = branch_ref(name)
+        return name if name == "HEAD" or self.resolve(branch) is None else branch
+
     def head(self) -> tuple[Ref | None, Oid | None]:
         """Return the branch that the user is on (None: detached) and its commit (None: no commit yet).
 
-        In a linked worktree of the user's it is the branch of that worktree.
+        In one of the user's linked worktrees it is the branch of that worktree.
         """
         answer = self.git("symbolic-ref", "--quiet", self.head_name, ok=(0, 1))
         return (Ref(answer.text) if answer.code == 0 else None), self.resolve(self.head_name)
@@ -289,22 +355,28 @@ class Repository:
         """Update refs in one transaction, each only if it has its old value.
 
         Raises `RefsMoved`, with nothing updated, if one of them has another value, and `Refused` if another repository
-        has taken this one's place.
+        has taken this one's place, or a symbolic ref that of a ref: no other branch moves through it.
         """
         if not updates:
             return
         self._require_same_folder()
+        for update in updates:
+            self._require_own_value(update.ref)
         # before they move: a run must know them for gitorch's own, also when this process is killed in between
         own_changes.record(
             self.common_dir / "gitorch", {update.ref: (update.old or "", update.new or "") for update in updates}
         )
         zero = "0" * len(next(oid for update in updates for oid in (update.new, update.old) if oid))
         commands = ["start"]
-        commands += [f"update {update.ref}\0{update.new or zero}\0{update.old or zero}" for update in updates]
+        for update in updates:
+            # also if it has become a symbolic ref since
+            commands += ["option no-deref", f"update {update.ref}\0{update.new or zero}\0{update.old or zero}"]
         commands += ["prepare", "commit"]
         answer = self._update_refs(commands, reason)
         if answer.code != 0 and self.remove_stale_locks(*self._locks([update.ref for update in updates])):
             answer = self._update_refs(commands, reason)
+        if answer.code != 0 and (cause := cause_of_failure(answer)):
+            raise cause
         if answer.code != 0:
             raise RefsMoved(
                 "refs-moved",
@@ -327,6 +399,19 @@ class Repository:
                 why="the folder was replaced while this command was working",
                 fix=("run the command again",),
             )
+
+    def _require_own_value(self, ref: Ref) -> None:
+        """Raise `Refused` for a symbolic ref. Where refs are no files, git replaces it by a ref with a value."""
+        with suppress(OSError):
+            content = regular_files.read(self.common_dir / ref)
+            if content.startswith(_SYMBOLIC):
+                target = visible(content.removeprefix(_SYMBOLIC).decode("utf-8", "replace").strip())
+                raise Refused(
+                    "symbolic-ref",
+                    f"{ref} is a symbolic ref to {target}",
+                    why="gitorch does not move a branch under another name",
+                    fix=(f"git symbolic-ref --delete {shlex.quote(ref)}",),
+                )
 
     def _locks(self, refs: Collection[Ref]) -> list[Path]:
         """Return the lock files of refs, and that of HEAD if one of them is checked out: git moves both."""
@@ -394,13 +479,21 @@ def _commit(entry: BatchEntry) -> Commit:
     return parse_commit(Oid(entry.name), entry.content)
 
 
-def _refuse_discovery(start: Path, answer: Output) -> None:
+def _refuse_discovery(start: Path, answer: Output, ignored: Sequence[str]) -> None:
     message = answer.stderr.decode("utf-8", "replace").strip()
     if not start.is_dir():
         raise NotFound("not-a-repository", f"there is no folder {start}", fix=("orchestrate -C PATH ...",))
     if "dubious ownership" in message:
         raise NotFound("foreign-repository", "git does not trust this repository", why=message)
     if (top := layout.unlinked_worktree(start)) is not None:
+        if top.parent.name == layout.TRASH:
+            repository = shlex.quote(str(layout.repository_of(top)))
+            raise NotFound(
+                "worktree-removed",
+                f"{top} is in the trash: the worktree of this task was removed",
+                why="`cleanup` removes the worktrees of merged and rejected tasks",
+                fix=(f"cd {repository}", f"orchestrate -C {repository} undo --list"),
+            )
         raise NotFound(
             "repository-moved",
             f"{top} is a worktree, and its repository is not where it was",
@@ -410,6 +503,6 @@ def _refuse_discovery(start: Path, answer: Output) -> None:
     raise NotFound(
         "not-a-repository",
         f"{start} is not inside a git repository",
-        why=message,
+        why=f"{without_effect(ignored)}; {message}" if ignored else message,
         fix=("git init && git commit --allow-empty -m 'First commit'", "orchestrate -C PATH ..."),
     )

@@ -42,6 +42,15 @@ class Settings:
         names = dict.fromkeys(entry.name for entry in self.entries if entry.name.startswith(prefix))
         return {name: self.values(name) for name in names}
 
+    @property
+    def is_partial_clone(self) -> bool:
+        """Whether objects may be missing because git fetches them when they are needed."""
+        return any(
+            entry.name == "extensions.partialclone"
+            or (entry.name.startswith("remote.") and entry.name.endswith(".promisor"))
+            for entry in self.entries
+        )
+
     def users(self, name: str) -> list[str | None]:
         """Return the values of a setting that are not from the command line, which is gitorch's."""
         return [entry.value for entry in self.entries if entry.name == name and entry.scope != "command"]

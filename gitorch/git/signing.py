@@ -31,7 +31,7 @@ class CommitSigner:
     @cached_property
     def is_configured(self) -> bool:
         """Whether the user has switched `commit.gpgSign` on."""
-        # every git of ours has it switched off on the command line
+        # gitorch's git always has it switched off on the command line
         own = self.repository.settings.users("commit.gpgsign")
         if not own:
             return False

@@ -17,17 +17,17 @@ MOST_ENTRIES = 1_000_000
 """With more files and folders in a commit, git works on a single status for minutes."""
 
 
-def size_problem(repository: Repository, commit: Oid, most: int = MOST_ENTRIES) -> str:
+def size_problem(repository: Repository, commit: Oid, limit: int = MOST_ENTRIES) -> str:
     """Return why a commit is too large to be checked out or compared, or an empty text."""
-    return _size_problem(repository.common_dir, commit, most)
+    return _size_problem(repository.common_dir, commit, limit)
 
 
-def comparison_problem(repository: Repository, base: Oid, commit: Oid, most: int = MOST_ENTRIES) -> str:
+def comparison_problem(repository: Repository, base: Oid, commit: Oid, limit: int = MOST_ENTRIES) -> str:
     """Return why a commit is too large to be compared with `base`, or an empty text.
 
     git does not read folders that both have at the same place, and neither does this.
     """
-    return _comparison_problem(repository.common_dir, base, commit, most)
+    return _comparison_problem(repository.common_dir, base, commit, limit)
 
 
 def files_size(repository: Repository, commit: Oid) -> int:
@@ -37,21 +37,21 @@ def files_size(repository: Repository, commit: Oid) -> int:
 
 
 @functools.lru_cache(maxsize=256)  # what an id stands for never changes
-def _size_problem(common_dir: Path, commit: Oid, most: int) -> str:
+def _size_problem(common_dir: Path, commit: Oid, limit: int) -> str:
     repository = Repository(common_dir, None)
     with _trees(repository) as trees:
-        return _problem(trees.count(repository.tree(commit)), most)
+        return _problem(trees.count(repository.tree(commit)), limit)
 
 
 @functools.lru_cache(maxsize=256)
-def _comparison_problem(common_dir: Path, base: Oid, commit: Oid, most: int) -> str:
+def _comparison_problem(common_dir: Path, base: Oid, commit: Oid, limit: int) -> str:
     repository = Repository(common_dir, None)
     with _trees(repository) as trees:
-        return _problem(trees.count_differing(repository.tree(base), repository.tree(commit)), most)
+        return _problem(trees.count_differing(repository.tree(base), repository.tree(commit)), limit)
 
 
-def _problem(count: int, most: int) -> str:
-    return f"a tree stands for {count} files, more than {most}" if count > most else ""
+def _problem(count: int, limit: int) -> str:
+    return f"a tree stands for {count} files, more than {limit}" if count > limit else ""
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from gitorch.errors import Refused
-from gitorch.git import fence
+from gitorch.git.protected import ref_guard
 from gitorch.git.repository import Repository
 from gitorch.storage import atomic
 
@@ -59,11 +59,11 @@ class HooksFolder(msgspec.Struct, frozen=True, kw_only=True):
 
 def find_folder(repository: Repository) -> HooksFolder:
     """Return the folder of the hooks, as git would choose it for the user's checkout."""
-    path = Path(os.path.normpath(fence.user_hooks(repository)))
+    path = Path(os.path.normpath(ref_guard.user_hooks(repository)))
     if _is_below(path, repository.common_dir):
         return HooksFolder(path=path)
     if path.name == "_" and path.parent.name == ".husky":
-        return HooksFolder(path=path, problem="husky writes this folder anew at each install")
+        return HooksFolder(path=path, problem="husky rewrites this folder at each install")
     if repository.checkout is not None and _is_below(path, repository.checkout):
         return HooksFolder(
             path=path, problem="core.hooksPath is a folder of your checkout, which gitorch never changes"

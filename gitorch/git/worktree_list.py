@@ -8,9 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from gitorch.git import trusted_filters
+from gitorch.git import trusted_filters, worktree_entries
 from gitorch.git.opened_worktree import is_genuine, opened
 from gitorch.git.repository import Output, Repository
+from gitorch.git.worktree_entries import WorktreeEntry
 from gitorch.model.naming import Ref
 from gitorch.storage import atomic
 
@@ -41,8 +42,9 @@ class Worktree(msgspec.Struct, frozen=True):
     ) -> Output:
         """Run git in it, with its own git folder and not with the `.git` file that an agent could replace.
 
-        Raises `WorktreeReplaced` if a linked worktree's folder is not the one that git made. Git then works in the
-        folder that was opened, whatever takes its place meanwhile, and starts the user's filters elsewhere.
+        Raises `WorktreeReplaced` if a linked worktree's folder is not the one that git made, and `NeedsTooLong` if its
+        patterns keep git busy. Git then works in the folder that was opened, whatever takes its place meanwhile, and
+        starts the user's filters elsewhere.
         """
         if not self.is_linked:
             return repository.git(*args, input=input, cwd=self.path, git_dir=self.admin, env=env, ok=ok)
@@ -54,17 +56,9 @@ class Worktree(msgspec.Struct, frozen=True):
             )
 
 
-class WorktreeEntry(msgspec.Struct, frozen=True):
-    """A line of `git worktree list`: the folder, and the branch it has checked out (None: detached or bare)."""
-
-    path: Path
-    branch: Ref | None
-
-
 def list_entries(repository: Repository) -> list[WorktreeEntry]:
     """Return the worktrees that git has registered, the main one first; their folders may be gone."""
-    listing = repository.git("worktree", "list", "--porcelain", "-z").stdout.decode("utf-8", "surrogateescape")
-    return [_entry(block) for block in listing.split("\0\0") if block]
+    return worktree_entries.parse(repository.git(*worktree_entries.LIST).stdout)
 
 
 def linked_folders(repository: Repository) -> list[Path]:
@@ -73,13 +67,6 @@ def linked_folders(repository: Repository) -> list[Path]:
     admins = sorted(folder.iterdir()) if folder.is_dir() else ()
     # a relative path is relative to the file
     return [Path(os.path.normpath(admin / read_text(admin / "gitdir"))).parent for admin in admins]
-
-
-def _entry(block: str) -> WorktreeEntry:
-    """Read one block: `worktree PATH`, then lines of a word and a value, each ended by NUL."""
-    attributes = dict(line.partition(" ")[::2] for line in block.split("\0"))
-    branch = attributes.get("branch")
-    return WorktreeEntry(Path(attributes["worktree"]), Ref(branch) if branch else None)
 
 
 def checked_out(repository: Repository) -> dict[Ref, Path]:

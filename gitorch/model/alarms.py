@@ -8,9 +8,11 @@ _NETWORK = "network: "
 _PUSH = "push to "
 _HOOK = "hook "
 _SKIPPED = "skipped hook "
+_PAST = "past hook "
 _COMMAND = "ran "
 _LEFT = "left "
 _REDACTED = "credentials: "
+_MOST_COMMITS = 5
 _PUT_ASIDE = "changed although it was only asked"
 
 PUT_ASIDE = f"{_PUT_ASIDE}: put aside"
@@ -20,6 +22,18 @@ PUT_ASIDE = f"{_PUT_ASIDE}: put aside"
 def skipped(hook: str) -> str:
     """Return the alarm for a hook of the repository that gitorch's own commit did not run."""
     return _SKIPPED + hook
+
+
+def past_hooks(hooks: Sequence[str], commits: Sequence[str]) -> str:
+    """Return the alarm for commits that were made past hooks; the commits are in words."""
+    named = "; ".join(commits[:_MOST_COMMITS])
+    more = f"; and {len(commits) - _MOST_COMMITS} more" if len(commits) > _MOST_COMMITS else ""
+    return f"{_PAST}{' and '.join(hooks)}: {len(commits)} commit{'s' if len(commits) > 1 else ''}: {named}{more}"
+
+
+def is_past_hooks(alarm: str) -> bool:
+    """Return whether an alarm is one of `past_hooks`."""
+    return alarm.startswith(_PAST)
 
 
 def redacted(text: str) -> str:
@@ -34,7 +48,7 @@ def is_redacted(alarm: str) -> bool:
 
 def is_lasting(alarm: str) -> bool:
     """Return whether an alarm is about commits: it holds as long as the branch has them."""
-    return alarm.startswith((_SKIPPED, _REDACTED))
+    return alarm.startswith((_SKIPPED, _REDACTED, _PAST))
 
 
 def is_skipped(alarm: str) -> bool:
@@ -73,6 +87,10 @@ def describe(alarm: str, moved: Sequence[str] = ()) -> str:
         return (
             f"gitorch committed what the agent had left, without the repository's {alarm.removeprefix(_SKIPPED)} hook"
         )
+    if is_past_hooks(alarm):
+        hooks, count, commits = (*alarm.removeprefix(_PAST).split(": ", 2), "", "")[:3]
+        verb = "was" if count.startswith("1 ") else "were"
+        return f"{count} {verb} made past the repository's {hooks} hook{'s' if ' and ' in hooks else ''}: {commits}"
     if is_redacted(alarm):
         return alarm.removeprefix(_REDACTED)
     if is_command(alarm):

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from gitorch.model import handoff
 from gitorch.model.handoff import TaskHandoff
 from gitorch.model.markdown_fences import closed, fenced
-from gitorch.model.review_brief import questions_section, review_section
+from gitorch.model.review.review_brief import questions_section, review_section
 from gitorch.model.roles import Role
 from gitorch.model.task import CheckResult, Task
 from gitorch.model.visible import visible

@@ -132,9 +132,11 @@ def stranded(tasks: Mapping[TaskId, Task]) -> dict[TaskId, list[TaskId]]:
     """Return each task without a result that queued tasks wait for, at any depth, with these in their order."""
     direct = _direct_dependants(tasks)
     over = (State.FAILED, State.CANCELLED, State.REJECTED)
-    found = {task.id: _reached(task.id, direct) for task in tasks.values() if task.state in over and task.id in direct}
+    blocked = {
+        task.id: _reached(task.id, direct) for task in tasks.values() if task.state in over and task.id in direct
+    }
     queued = sorted((task for task in tasks.values() if task.state is State.QUEUED), key=urgency)
-    waiting = {name: [task.id for task in queued if task.id in reached] for name, reached in found.items()}
+    waiting = {name: [task.id for task in queued if task.id in reached] for name, reached in blocked.items()}
     return {name: names for name, names in waiting.items() if names}
 
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from gitorch.model.credentials.redaction import redacted
 from gitorch.model.naming import TaskId
-from gitorch.model.redact import redacted
 from gitorch.model.visible import readable, visible
 
 LONGEST = 4_000

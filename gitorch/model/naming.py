@@ -25,6 +25,9 @@ OWN_REFS = "refs/gitorch/"
 RESERVED = frozenset({"integration", "candidate", "all"})
 """Names of gitorch's own branches, and words of its command line."""
 
+REMEMBERED_FOLDER = "gitorch-folder"
+"""A file in the git folder of each worktree that gitorch made."""
+
 EXECUTION_VARIABLE = "GITORCH_EXECUTION"
 """The environment variable that names a process's execution: its folder."""
 
@@ -73,11 +76,18 @@ def _is_ideograph(letter: str) -> bool:
 
 
 def is_foreign(text: str) -> bool:
-    """Return whether a text has letters that are not Latin: an id made from it does not show them."""
-    if text.isascii():
-        return False
-    decomposed = unicodedata.normalize("NFKD", text)
-    return any(letter.isalnum() and not letter.isascii() for letter in decomposed)
+    """Return whether an id made from a text does not show it: it has letters that are not Latin, or none at all."""
+    letters = [letter for letter in unicodedata.normalize("NFKD", text) if letter.isalnum()]
+    return not letters or any(not letter.isascii() for letter in letters)
+
+
+NOT_UTF8_FIX = "git branch -m OLD NEW"
+"""How a branch gets a name that is UTF-8."""
+
+
+def is_utf8(name: str) -> bool:
+    """Return whether a name of git (decoded with `surrogateescape`) is UTF-8: tasks and notes can hold no other."""
+    return not any("\udc80" <= character <= "\udcff" for character in name)
 
 
 def unused(name: str, existing: Collection[str]) -> TaskId:

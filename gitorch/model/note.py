@@ -16,10 +16,10 @@ from msgspec import UNSET, UnsetType, field
 from gitorch import typed
 from gitorch.model import handoff
 from gitorch.model.clock import now
+from gitorch.model.credentials.redaction import redacted
 from gitorch.model.handoff import Handoff
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Usage
-from gitorch.model.redact import redacted
 from gitorch.model.resolution import Resolution, ResolvedFile
 from gitorch.model.task import CheckResult, Comment, RivalSpec, Task, current_attempt
 
@@ -133,7 +133,7 @@ class ResolvedNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", 
 
 
 class ViewedNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="viewed"):
-    """The patches of a tip that a reviewer has viewed, by patch id (`gitorch.git.hunk_ids`).
+    """The patches of a tip that a reviewer has viewed, by patch id (`gitorch.git.diff.hunk_ids`).
 
     With a `verdict` they are all patches of the tip, which the reviewer judged; `attempt` is its number. Without one,
     they are marks, and `unmarked` takes marks back.
@@ -181,7 +181,7 @@ def parse_lines(content: bytes) -> Iterator[Line]:
 def _parse(text: bytes) -> Line | None:
     try:
         fields = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(fields, dict) or not isinstance(fields.get("kind"), str):
         return None

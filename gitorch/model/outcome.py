@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import StrEnum
-from signal import Signals
+from signal import Signals, strsignal
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -14,6 +15,13 @@ _SHELL_SIGNAL = 128
 _FATAL = frozenset(
     {Signals.SIGKILL, Signals.SIGTERM, Signals.SIGSEGV, Signals.SIGBUS, Signals.SIGABRT, Signals.SIGILL, Signals.SIGFPE}
 )
+
+
+_MILLISECONDS = 1e11
+"""A larger Unix time is in milliseconds."""
+
+_LONGEST_LIMIT = 62 * 86_400.0
+"""Seconds. Services limit by the month, at most."""
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -44,6 +52,17 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             output_tokens=self.output_tokens - other.output_tokens,
             turns=self.turns - other.turns,
         )
+
+
+def without_negatives(usage: Usage) -> Usage:
+    """Return a usage with 0 for what is less: an agent must not lower what a budget counts."""
+    return Usage(
+        usd=None if usage.usd is None else max(0.0, usage.usd),
+        input_tokens=max(0, usage.input_tokens),
+        cached_tokens=max(0, usage.cached_tokens),
+        output_tokens=max(0, usage.output_tokens),
+        turns=max(0, usage.turns),
+    )
 
 
 class ExitReason(StrEnum):
@@ -128,6 +147,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     leftover: int = 0
     calls: Usage | None = None
 
+    def limit_end(self, now: datetime) -> datetime | None:
+        """Return when its limit ends; None if that is not known: no time, one that is over, or an impossible one."""
+        seconds = self.resets_at or 0.0
+        if seconds > _MILLISECONDS:
+            seconds /= 1000
+        is_possible = 0 < seconds - now.timestamp() <= _LONGEST_LIMIT
+        return datetime.fromtimestamp(seconds, UTC) if is_possible else None
+
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How a supervised process ended: the supervisor's `exit.json`.
@@ -155,6 +182,18 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         behind_shell = (self.exit_code or 0) - _SHELL_SIGNAL
         return self.signal or (behind_shell if behind_shell in _FATAL else 0)
 
+    @property
+    def killing(self) -> str:
+        """The signal that killed the program, in words: `killed by signal 9 (Killed)`; empty if none did."""
+        return f"killed by signal {self.fatal_signal} ({strsignal(self.fatal_signal)})" if self.fatal_signal else ""
+
+    @property
+    def interruption(self) -> str:
+        """What kept the program from ending by itself, in words; empty if it did."""
+        if self.cause == "exited":
+            return self.killing
+        return self.message or {"timeout": "timed out", "idle": "idle: no output and no CPU time"}.get(self.cause, "")
+
 
 class ProbeResult(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a probe command: its exit code (None: no such program, or it took too long) and output."""
@@ -172,9 +211,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One message or action of an agent, in the same form for all agents.
 
     `text` comes from the agent: it must be escaped before it is shown. `tool` is the name of the tool, for the
-    kinds tool and result.
+    kinds tool and result. `time` is when it was written (Unix seconds; None: unknown).
     """
 
     kind: EventKind
     text: str = ""
     tool: str = ""
+    time: float | None = None

@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from gitorch.errors import GitorchError
-from gitorch.model.run_forecast import RunForecast
+from gitorch.model.forecasts.run_forecast import RunForecast
 
 
 class Level(StrEnum):

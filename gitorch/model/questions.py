@@ -23,6 +23,20 @@ _CHOICE = re.compile(
 _WAITS = re.compile(
     r"\bwait|once you|when you|as soon as|let me know|your (answer|reply|decision|choice)", re.IGNORECASE
 )
+_TO_READER = re.compile(
+    r"\b(should|shall|may|must) (i|we|it|this|that|they|the)\b|\b(do|would|could|can) you\b|\bwant me to\b",
+    re.IGNORECASE,
+)
+"""What makes a question one to the person, and not one that the agent has asked itself."""
+
+_AWAITS = re.compile(
+    r"\blet me know (and|so|before|then)\b|\b(need|await(ing)?|wait(ing)? for) your "
+    r"(answer|approval|choice|confirmation|decision|go-ahead|input|reply|response)\b",
+    re.IGNORECASE,
+)
+"""What asks for an answer without a question of its own: that is in the paragraph before."""
+
+_THANKS = re.compile(r"\W*(thanks|thank you|cheers|many thanks|regards)\b[^?]{0,40}", re.IGNORECASE)
 _SENTENCE_END = re.compile(f"(?<=[.!{_MARKS}])\\s+")
 _ASIDE = re.compile(r"\s*[(\[][^()\[\]]{1,60}[)\]][\s*_.]*$")
 _LONGEST = 2_000
@@ -37,7 +51,11 @@ def at_end_of(message: str) -> str:
     answers: list[str] = []
     while blocks:
         last = blocks.pop()
+        if _THANKS.fullmatch(last):
+            continue
         text, items = _split(last)
+        if _AWAITS.search(text) and not _ends_with_mark(text):
+            return _question(" ".join([*blocks[-1:], text]), [*items, *answers], is_asked=True)
         answers = [*items, *answers]
         if text:
             return _question(text, answers)
@@ -53,9 +71,9 @@ def _split(block: str) -> tuple[str, list[str]]:
     return "\n".join(lines[:count]), lines[count:]
 
 
-def _question(paragraph: str, answers: list[str]) -> str:
-    is_asked = _asks(paragraph) or (answers and _CHOICE.search(paragraph)) or any(map(_ends_with_mark, answers))
-    if not is_asked or _COURTESY.search(paragraph):
+def _question(paragraph: str, answers: list[str], *, is_asked: bool = False) -> str:
+    is_choice = bool(answers and _CHOICE.search(paragraph)) or any(map(_ends_with_mark, answers))
+    if not (is_asked or is_choice or _asks(paragraph)) or _COURTESY.search(paragraph):
         return ""
     return " ".join(" ".join([paragraph, *answers]).split())[:_LONGEST]
 
@@ -64,7 +82,9 @@ def _asks(paragraph: str) -> bool:
     *before, last = _SENTENCE_END.split(_ASIDE.sub("", paragraph))
     if _ends_with_mark(last) or _REQUEST.search(last):
         return True
-    return bool(before) and _ends_with_mark(before[-1]) and _WAITS.search(last) is not None
+    if before and _ends_with_mark(before[-1]) and _WAITS.search(last):
+        return True
+    return any(_ends_with_mark(sentence) and _TO_READER.search(sentence) for sentence in before)
 
 
 def _ends_with_mark(text: str) -> bool:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from gitorch.model.outcome import Event
 
 _MAX = 20
+_LOOP = 10
+_MAX_REPEATED = 3
 _LONGEST = 120
 _WORDS = re.compile(rb"\b(?:push|curl|wget|sudo|no-verify|rm|chmod|hooksPath|config|LEFTHOOK|HUSKY|SKIP)\b")
 """A line without any of these holds no such command; most lines of a transcript are not parsed again."""
@@ -35,8 +37,37 @@ class CommandWatch:
             yield line
 
 
+class RepeatWatch:
+    """Counts how often an agent does the same thing without another one in between: it may be caught in a loop."""
+
+    def __init__(self) -> None:
+        self._last = ""
+        self._count = 0
+        self._most: dict[str, int] = {}
+
+    def through(self, events: Iterable[Event]) -> Iterator[Event]:
+        """Yield the events of an agent unchanged."""
+        for event in events:
+            if event.kind == "tool":
+                self._count = self._count + 1 if event.text == self._last else 1
+                self._last = event.text
+                if self._count >= _LOOP:
+                    self._most[event.text] = max(self._count, self._most.get(event.text, 0))
+            yield event
+
+    @property
+    def repeated(self) -> list[str]:
+        """What it did again and again, with how often, the most often first."""
+        most = sorted(self._most.items(), key=lambda entry: -entry[1])[:_MAX_REPEATED]
+        return [f"{_shortened(text)} ({count} times in a row)" for text, count in most]
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
+
+
 def _risky(events: Iterable[Event]) -> Iterator[str]:
     for event in events:
         if event.kind == "tool" and _RISKY.search(event.text):
-            text = " ".join(event.text.split())
-            yield text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+            yield _shortened(event.text)

@@ -85,4 +85,4 @@ def _rank(task: Task) -> tuple[int, float, int]:
 def _reason(task: Task) -> str:
     checks = "checks passed" if task.passed else "not checked"
     lines = lines_changed(task)
-    return checks if lines is None else f"{checks}, {lines} lines"
+    return checks if lines is None else f"{checks}, {lines} line{'s' if lines != 1 else ''}"

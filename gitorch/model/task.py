@@ -40,12 +40,12 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.APPROVED: frozenset({State.MERGED, State.CONFLICTED, State.FINISHED, State.QUEUED, State.REJECTED}),
     State.CONFLICTED: frozenset({State.QUEUED, State.APPROVED, State.MERGED, State.REJECTED}),
     State.REJECTED: frozenset({State.QUEUED}),
-    State.CANCELLED: frozenset({State.QUEUED}),
+    State.CANCELLED: frozenset({State.QUEUED, State.REJECTED}),
     State.MERGED: frozenset(),
 }
-"""The valid transitions. Beyond the usual way: a conflicted task may merge when its conflict is gone;
-rejected, cancelled and failed tasks may be queued again; and after a failed attempt to solve a conflict, a task is
-conflicted again."""
+"""The valid transitions. Beyond the usual way: a conflicted task may merge when its conflict is gone; rejected,
+cancelled and failed tasks may be queued again, and a cancelled one rejected; and after a failed attempt to solve a
+conflict, a task is conflicted again."""
 
 ALIVE = frozenset({State.QUEUED, State.RUNNING, State.WAITING})
 DONE = frozenset({State.FINISHED, State.APPROVED, State.CONFLICTED, State.MERGED})
@@ -79,7 +79,7 @@ class Priority(StrEnum):
 _RANK = {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
 
 
-class CheckResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class CheckResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The result of a check on one tree. `exit_code` is None if the check did not finish.
 
     A `flaky` check both failed and passed on the same tree.
@@ -92,6 +92,7 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     seconds: float = 0.0
     output: str = ""  # the file that holds what it printed
     flaky: bool = False
+    failure: str = ""  # why it did not end by itself, or why its tree could not be prepared
 
     @property
     def passed(self) -> bool:
@@ -102,7 +103,7 @@ QUESTION_MARK = "??"
 """What a comment begins with that is a question to the agent."""
 
 
-class Comment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Comment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A reviewer's comment on the task, a file, a line, or the lines up to `end`; `attempt` is the reviewed one.
 
     `severity` is must, should, note, or nothing. `code` is the part of the diff that the reviewer saw, `suggestion` a
@@ -149,7 +150,7 @@ class Phase(StrEnum):
     ENDED = "ended"
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One attempt of an agent at a task.
 
     - `round`: the executions of one session within it: 1, and one more each time that failing checks went back
@@ -161,6 +162,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     - `diff_lines`: the lines that a rival's branch had added and removed at the end
     - `instead_of`: the agent that was asked for, whose limit this one does not share; empty if nobody took over
     - `answers_only`: it only answers questions about its branch; `summary` and `tip` are those of the attempt before
+    - `disk`: the bytes that its worktree and its room took after its last round; None where that took too long to see
     """
 
     number: int
@@ -185,9 +187,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     diff_lines: int | None = None
     instead_of: str = ""
     answers_only: bool = False
+    disk: int | None = None
 
 
-class PastAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PastAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What is kept of an attempt when the next one starts."""
 
     number: int
@@ -263,7 +266,7 @@ class RivalSpec(msgspec.Struct, frozen=True, kw_only=True):
     of: int
 
 
-class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What was asked of a task.
 
     - `checks`: commands in addition to the repository's, by name; `paths`: globs that the work should stay in
@@ -301,7 +304,7 @@ class Commits(msgspec.Struct, frozen=True, omit_defaults=True):
     tip: Oid | None = None
 
 
-class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One piece of work: what was asked (`spec`), where it stands (`state`, `reason`), and what was done.
 
     - `reason_kind`: what the reason is, where that decides what happens next

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 # Controls, also of terminals; what reorders text or has no width; tags, which spell invisible words; surrogates
 # and private characters. Joiners stay: Persian and emoji are spelled with them.
@@ -21,6 +21,12 @@ def visible(text: str) -> str:
 def readable(path: str) -> str:
     r"""Return a path of git (decoded with `surrogateescape`) as text; bytes that are not UTF-8 become `\xNN`."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def first_names(names: Sequence[str], most: int = 5) -> str:
+    """Return the first names as one text, with how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def readable_list(paths: Iterable[str]) -> str:

@@ -6,12 +6,13 @@ import hashlib
 
 import msgspec
 
-from gitorch.git import unreferenced, worktrees
 from gitorch.git.repository import Repository
-from gitorch.git.worktrees import Worktree
+from gitorch.git.worktrees import linked_worktrees
+from gitorch.git.worktrees.linked_worktrees import Worktree
+from gitorch.git.writing import unreferenced
 from gitorch.model.naming import Oid, attempt_ref, branch_ref, conflict_ref, rescue_ref
 from gitorch.model.refs import RefUpdate
-from gitorch.replay.base import Replayer
+from gitorch.replay.protocol import Replayer
 from gitorch.replay.values import CommitRange, Conflicted, Replayed
 
 _MARKERS = (b"<<<<<<< ", b">>>>>>> ")
@@ -100,9 +101,9 @@ def restore(repository: Repository, worktree: Worktree | None, task: str, attemp
     if current is None or (worktree is None and current != tip):
         repository.update_refs([RefUpdate(ref, tip, current)], f"give up solving the conflict of {task}")
     if worktree is not None:
-        worktrees.remove_stale_locks(repository, worktree, ref)
-        worktrees.rescue(repository, worktree, rescue_ref(task), f"uncommitted files of {task}")
-        worktrees.restore(repository, worktree, branch=branch, commit=tip)
+        linked_worktrees.remove_stale_locks(repository, worktree, ref)
+        linked_worktrees.rescue(repository, worktree, rescue_ref(task), f"uncommitted files of {task}")
+        linked_worktrees.restore(repository, worktree, branch=branch, commit=tip)
 
 
 def marked_lines(repository: Repository, conflict: Oid, max_lines: int = 200) -> dict[str, str]:

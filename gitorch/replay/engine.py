@@ -8,7 +8,7 @@ from typing import Self
 
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
-from gitorch.replay.base import Replayer
+from gitorch.replay.protocol import Replayer
 from gitorch.replay.values import CommitRange, Conflicted, Merged, Replayed, UpstreamCommit
 
 

@@ -49,14 +49,14 @@ def find_fast_path(objects: Objects, changes: Changes, target: bytes, before: by
 
 def may_rename_folder(objects: Objects, changes: Changes, target: bytes, before: bytes, after: bytes) -> bool:
     """Return whether either side may have renamed a folder into which the other side has put something."""
+    if not any(change.old is None for change in changes):
+        return False
     added = {folder for change in changes if change.old is None for folder in trees.parent_folders(change.path)}
     if any(
         trees.find_folder(objects, target, folder) is None and trees.find_folder(objects, before, folder)
         for folder in added
     ):
         return True
-    if not any(change.old is None for change in changes):
-        return False
     removed = {folder for change in changes if change.new is None for folder in trees.parent_folders(change.path)}
     return any(
         trees.find_folder(objects, target, folder) != trees.find_folder(objects, before, folder)

@@ -11,6 +11,8 @@ from gitorch.model.naming import Oid
 from gitorch.replay.objects import Entry
 from gitorch.replay.values import CommitRange
 
+_BUFFERED = {"GIT_FLUSH": "0"}
+"""Without it, git writes each line of a long list by itself."""
 _REMEMBERED = 2
 """How many growing sequences of tips are remembered with what they reach."""
 
@@ -97,7 +99,8 @@ class History:
 
     def _list_commits(self, tips: Collection[Oid], bases: Collection[Oid]) -> str:
         lines = [*sorted(tips), *(f"^{oid}" for oid in self._common_base(bases)), ""]
-        return self.repository.git("rev-list", "--parents", "--stdin", input="\n".join(lines).encode()).text
+        words = ("rev-list", "--parents", "--stdin")
+        return self.repository.git(*words, input="\n".join(lines).encode(), env=_BUFFERED).text
 
     def _common_base(self, bases: Collection[Oid]) -> list[Oid]:
         if len(bases) == 1:
@@ -141,7 +144,7 @@ class History:
         return commits.base in self._parents and commits.base not in self.ancestors(real)
 
     def rooted(self, ranges: Sequence[CommitRange], real: Oid, tips: tuple[Oid, ...]) -> list[bool]:
-        """Return of each branch whether its base is reached by `real`, by these tips or by another rooted branch."""
+        """Return for each branch whether `real`, these tips or another rooted branch reach its base."""
         self.read([CommitRange(real, real, (*tips, *(commits.tip for commits in ranges)))], real)
         known = self.reachable_from((real, *tips))
         if all(commits.base in known or commits.base not in self._parents for commits in ranges):
@@ -237,11 +240,14 @@ _RAW = (
 
 def _read_changes(repository: Repository, lines: Sequence[str]) -> dict[Oid, Changes]:
     """Return what each of these commits changes; nothing for merges."""
+    # git reads a line of some thousand bytes in parts, and then takes the next commit for one of its parents
+    lines = [line for line in lines if line.count(" ") < 2]
     if not lines:
         return {}
     by_commit: dict[Oid, list[Change]] = {}
     changes: list[Change] = []
-    tokens = iter(repository.git(*_RAW, input="\n".join([*lines, ""]).encode()).stdout.split(b"\0"))
+    output = repository.git(*_RAW, input="\n".join([*lines, ""]).encode(), env=_BUFFERED).stdout
+    tokens = iter(output.split(b"\0"))
     for token in tokens:
         if token.startswith(b":"):
             changes.append(_change(token, next(tokens)))

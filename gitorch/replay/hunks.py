@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from gitorch.replay.base import Replayer
+from gitorch.replay.protocol import Replayer
 from gitorch.replay.values import Conflicted
 
 _MIN_MARKER = 7

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import msgspec
 
@@ -27,8 +28,18 @@ FLUSHING_VERSION = (2, 49)
 Attributes = tuple[tuple[bytes, bytes], ...]
 """The `.gitattributes` of a tree: paths and blobs."""
 
-# tentative results need not be durable
-_ARGUMENTS = ("-c", "core.fsync=none", "merge-tree", "--write-tree", "--no-messages", "--allow-unrelated-histories")
+_SETTINGS = (
+    # tentative results need neither be durable nor small
+    "core.fsync=none",
+    "core.looseCompression=0",
+    # what is merged has full ids: git need not look for refs of the same name, nor for the shortest id of the base
+    "core.warnAmbiguousRefs=false",
+    "core.abbrev=no",
+)
+_ARGUMENTS = (
+    *(word for setting in _SETTINGS for word in ("-c", setting)),
+    *("merge-tree", "--write-tree", "--no-messages", "--allow-unrelated-histories"),
+)
 _TOP = "."
 """The path of the top folder, and of a conflict for which git names no path."""
 _MAX_PROCESSES = 4
@@ -105,6 +116,17 @@ class MergeTrees:
         configured = self.repository.settings.get("core.attributesfile")
         return configured is not None or any(file.exists() for file in files)
 
+    @cached_property
+    def _driver_files(self) -> dict[PurePath, Path]:
+        """The files of the user's checkout that merge drivers name, such as `./scripts/merge.sh %O %A %B`."""
+        if (checkout := self.repository.checkout) is None:
+            return {}
+        drivers = self.repository.settings.with_prefix("merge.")
+        commands = [values[-1] for name, values in drivers.items() if name.endswith(".driver")]
+        names = (PurePath(word) for command in commands for word in _words(command))
+        inside = (name for name in names if not name.is_absolute() and not {"..", ".gitattributes"} & {*name.parts})
+        return {name: checkout / name for name in inside if (checkout / name).is_file()}
+
     def _merge_once(self, sides: tuple[Oid, Oid], attributes: Attributes) -> Merged | Conflicted:
         cwd, git_dir, env = self._location(attributes)
         words = (*_ARGUMENTS, "-z", *sides)
@@ -138,14 +160,29 @@ class MergeTrees:
         return self._work_trees[attributes], self.repository.common_dir, environment
 
     def _write_attributes(self, attributes: Attributes) -> Path:
-        """Write `.gitattributes` files where git looks for them: not in commits, but in a work tree."""
+        """Write `.gitattributes` files where git looks for them: not in commits, but in a work tree.
+
+        git starts merge drivers there: it has a link to each file that one of them names by a relative path.
+        """
         folder = Path(tempfile.mkdtemp(prefix="tree-", dir=self.quarantine.folder))
         for path, blob in attributes:
             file = folder / os.fsdecode(path)
             if ".." not in file.parts:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(self._read(blob))
+        if attributes or self.may_have_attributes:
+            for name, file in self._driver_files.items():
+                if not (folder / name).exists():
+                    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                    (folder / name).symlink_to(file)
         return folder
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:  # the shell will say so
+        return []
 
 
 def _outcome(is_clean: bool, tree: str, entries: list[str], sides: tuple[Oid, Oid]) -> Merged | Conflicted:

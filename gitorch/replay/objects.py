@@ -9,8 +9,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from gitorch.git.pack_format import NewObject
 from gitorch.git.repository import BatchProcess, GitFailed, Repository
+from gitorch.git.writing.pack_format import NewObject
 from gitorch.model.naming import Oid
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ SUBMODULE = b"160000"
 """The mode of a submodule's commit, which is an object of another repository."""
 _CHUNK = 400
 """How many ids are requested at once: they fit into a pipe, so that sending never waits for the answers."""
+
+_HEADER_WORDS = 3
+"""How many words say what an object is: its id, kind and size. A missing one has two."""
 
 Entry = tuple[bytes, bytes]
 """A tree's entry: mode, and the object's id in binary."""
@@ -41,6 +44,7 @@ class Objects:
         self.new: dict[bytes, NewObject] = {}
         self._reader: BatchProcess | None = None
         self._trees: dict[bytes, Entries] = {}
+        self._found: set[bytes] = set()
         self._id_bytes = _SHA1_BYTES
 
     def use_id_format(self, oid: Oid) -> None:
@@ -76,6 +80,22 @@ class Objects:
         ids = list(names)
         chunks = (ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK))
         return [content for chunk in chunks for content in self._request(chunk)]
+
+    def require(self, names: Iterable[bytes]) -> None:
+        """Raise `GitFailed` if one of these objects is neither in the repository nor in memory.
+
+        In a partial clone nothing is asked: git would fetch what is not there.
+        """
+        if self.repository.settings.is_partial_clone:
+            return
+        missing = [name for name in dict.fromkeys(names) if name not in self._found and name not in self.new]
+        for start in range(0, len(missing), _CHUNK):
+            chunk = missing[start : start + _CHUNK]
+            reader = self._ask(b"info", chunk)
+            lines = [reader.read_line() for _ in chunk]
+            if absent := [name for name, line in zip(chunk, lines, strict=True) if len(line.split()) != _HEADER_WORDS]:
+                raise _missing(absent[0])
+            self._found.update(chunk)
 
     def commit(self, oid: Oid) -> bytes:
         """Return a commit's bytes."""
@@ -113,20 +133,29 @@ class Objects:
         return record[-self._id_bytes :] if record is not None and record.startswith(TREE) else b""
 
     def _request(self, names: list[bytes]) -> list[bytes]:
-        if self._reader is None:
-            self._reader = self.repository.start_batch("cat-file", "--batch")
-        self._reader.send(b"".join(name.hex().encode() + b"\n" for name in names))
+        reader = self._ask(b"contents", names)
         # all answers are read before an error: the next request must not read them
-        contents = [self._answer(self._reader) for _ in names]
-        missing = [name.hex() for name, content in zip(names, contents, strict=True) if content is None]
-        if missing:
-            raise GitFailed("object-missing", f"the repository has no object {missing[0]}")
+        contents = [self._answer(reader) for _ in names]
+        if None in contents:
+            raise _missing(names[contents.index(None)])
         return [content for content in contents if content is not None]
+
+    def _ask(self, question: bytes, names: list[bytes]) -> BatchProcess:
+        """Ask the same about each of these objects, and return the process that answers."""
+        if self._reader is None:
+            # buffered: without it, git writes each object in four parts
+            self._reader = self.repository.start_batch("cat-file", "--batch-command", "--buffer")
+        self._reader.send(b"".join(b"%s %s\n" % (question, name.hex().encode()) for name in names) + b"flush\n")
+        return self._reader
 
     @staticmethod
     def _answer(reader: BatchProcess) -> bytes | None:
         words = reader.read_line().split()
-        return reader.read(int(words[2]) + 1)[:-1] if len(words) == 3 else None
+        return reader.read(int(words[2]) + 1)[:-1] if len(words) == _HEADER_WORDS else None
+
+
+def _missing(name: bytes) -> GitFailed:
+    return GitFailed("object-missing", f"the repository has no object {name.hex()}")
 
 
 def sort_entries(entries: Entries) -> dict[bytes, bytes]:

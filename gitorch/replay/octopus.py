@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gitorch.git import unreferenced
 from gitorch.git.repository import GITORCH_IDENTITY, Repository
+from gitorch.git.writing import unreferenced
 from gitorch.model.naming import Oid
 from gitorch.replay.memory import MemoryReplayer
 from gitorch.replay.values import Conflicted

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from gitorch.git import unreferenced
-from gitorch.git.pack_format import NewObject, pack
+from gitorch.git.writing import unreferenced
+from gitorch.git.writing.pack_format import NewObject, pack
 from gitorch.model.naming import Oid
 from gitorch.replay.objects import Objects
 

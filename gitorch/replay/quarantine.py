@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from gitorch.git.pack_format import NewObject, deflate
 from gitorch.git.repository import Repository, quoted_path
+from gitorch.git.writing.pack_format import NewObject, store
 from gitorch.replay.objects import SUBMODULE, TREE, Objects
 
 _PREFIX = "gitorch-objects-"
@@ -134,7 +134,7 @@ class Quarantine:
             os.makedirs(folder, exist_ok=True)  # noqa: PTH103 (pathlib takes as long as the write)
             self._fan_folders.add(folder)
         file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
-        os.write(file, deflate(b"%s %d\0%s" % (new.kind, len(new.content), new.content)))
+        os.write(file, store(b"%s %d\0%s" % (new.kind, len(new.content), new.content)))
         os.close(file)
 
     def _read(self, name: bytes) -> bytes | None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from gitorch.git import worktrees
 from gitorch.git.commit_settings import CommitSettings
 from gitorch.git.repository import Commit, Repository
-from gitorch.git.worktrees import Worktree
+from gitorch.git.worktrees import linked_worktrees
+from gitorch.git.worktrees.linked_worktrees import Worktree
 from gitorch.model.naming import Oid
 from gitorch.replay.commit_bytes import rewrite_commit
 from gitorch.replay.engine import EngineReplayer
@@ -67,8 +67,10 @@ class RebaseReplayer(EngineReplayer):
 
     def _find_worktree(self, commit: Oid) -> Worktree:
         if self._worktree is None:
-            existing = worktrees.find(self.repository, self._path)
-            self._worktree = existing or worktrees.add(self.repository, self._path, commit, "gitorch rebases here")
+            existing = linked_worktrees.find(self.repository, self._path)
+            self._worktree = existing or linked_worktrees.add(
+                self.repository, self._path, commit, "gitorch rebases here"
+            )
         return self._worktree
 
     def _abort(self, worktree: Worktree) -> Conflicted:

@@ -45,21 +45,21 @@ def resolved_hunks(marked: bytes, result: bytes) -> list[ResolvedHunk] | None:
     """Return where a result differs from a merge that git marked (`--diff3`); None for a binary or huge file."""
     if b"\0" in marked or b"\0" in result:
         return None
-    places, lines = [*_places(_lines(marked))], _lines(result)
-    if len(places) + len(lines) > _MAX_LINES:
+    segments, lines = [*_places(_lines(marked))], _lines(result)
+    if len(segments) + len(lines) > _MAX_LINES:
         return None
     # a conflict is an object of its own, so that it matches no line
-    before = [place.text if place.text is not None else place for place in places]
+    before = [segment.text if segment.text is not None else segment for segment in segments]
     hunks = []
     for kind, first, last, start, end in SequenceMatcher(None, before, lines, autojunk=False).get_opcodes():
         if kind != "equal":
-            changed = places[first:last]
+            changed = segments[first:last]
             hunks.append(
                 ResolvedHunk(
                     line=start + 1,
-                    base=tuple(line for place in changed for line in place.base),
-                    ours=tuple(line for place in changed for line in place.ours),
-                    theirs=tuple(line for place in changed for line in place.theirs),
+                    base=tuple(line for segment in changed for line in segment.base),
+                    ours=tuple(line for segment in changed for line in segment.ours),
+                    theirs=tuple(line for segment in changed for line in segment.theirs),
                     result=tuple(lines[start:end]),
                 )
             )

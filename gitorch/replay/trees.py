@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from gitorch.git.pack_format import NewObject
+from gitorch.git.writing.pack_format import NewObject
 from gitorch.replay.objects import TREE, Entry, Objects, sort_entries
 
 Changes = Mapping[bytes, Entry | None]
@@ -46,6 +46,22 @@ def find_folder(objects: Objects, root: bytes, path: bytes) -> bytes | None:
     return entry[1] if isinstance(entry, tuple) and entry[0] == TREE else None
 
 
+def fetch_folders(objects: Objects, root: bytes, paths: Iterable[bytes]) -> None:
+    """Read the folders of these paths that a tree has, one level at a time: each question costs as much as a tree."""
+    pending = {b"": root}
+    deeper = {folder for path in paths for folder in parent_folders(path)}
+    while pending:
+        objects.fetch_trees(dict.fromkeys(pending.values()))
+        level = [folder for folder in deeper if folder.rpartition(b"/")[0] in pending]
+        deeper.difference_update(level)
+        records = {
+            folder: objects.entries(pending[parent]).get(name)
+            for folder in level
+            for parent, _, name in (folder.rpartition(b"/"),)
+        }
+        pending = {folder: tree for folder, record in records.items() if (tree := objects.subtree(record))}
+
+
 def parent_folders(path: bytes) -> Iterator[bytes]:
     """Yield the folders of a path, the innermost first, without the top."""
     while b"/" in path:
@@ -72,13 +88,18 @@ def _change(objects: Objects, tree: bytes, nested: _Nested) -> bytes | None:
     must_sort = False
     for name, change in nested.items():
         before = old.get(name)
-        entry = _entry(objects, before, change)
+        if isinstance(change, dict):
+            changed = _change(objects, objects.subtree(before), change)
+            entry = (TREE, changed) if changed is not None else None
+        else:
+            entry = change
         if entry is None:
             entries.pop(name, None)
             continue
-        must_sort |= before is None or before.startswith(TREE) != (entry[0] == TREE)
-        entries[name] = b"%s %s\0%s" % (entry[0], name, entry[1])
-        children.append(entry[1])
+        mode, oid = entry
+        must_sort = must_sort or before is None or before.startswith(TREE) != (mode == TREE)
+        entries[name] = b"%s %s\0%s" % (mode, name, oid)
+        children.append(oid)
     if not entries:
         return None
     if must_sort:
@@ -86,14 +107,6 @@ def _change(objects: Objects, tree: bytes, nested: _Nested) -> bytes | None:
     new = objects.add(NewObject(b"tree", b"".join(entries.values()), tuple(children), tree))
     objects.remember_tree(new, entries)
     return new
-
-
-def _entry(objects: Objects, old: bytes | None, change: Any) -> Entry | None:
-    if not isinstance(change, dict):
-        entry: Entry | None = change
-        return entry
-    tree = _change(objects, objects.subtree(old), change)
-    return (TREE, tree) if tree is not None else None
 
 
 OldAndNew = tuple[Entry | None, Entry | None]

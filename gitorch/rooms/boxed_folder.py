@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 
 from gitorch.config import SandboxSettings
-from gitorch.rooms.base import Command
-from gitorch.rooms.boxes import Confinement, Place, Program
-from gitorch.rooms.environment import without_credentials
-from gitorch.rooms.sandbox import hosts
+from gitorch.rooms.box_access import BoxPaths, Confinement, Program
+from gitorch.rooms.environment_variables import without_credentials
+from gitorch.rooms.protocol import Command
+from gitorch.rooms.sandbox import host_rules
 
 
 class BoxedFolder(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,16 +19,16 @@ class BoxedFolder(msgspec.Struct, frozen=True, kw_only=True):
 
     settings: SandboxSettings
     boxes: Confinement
-    place: Place
+    paths: BoxPaths
     env: Mapping[str, str]
     directory: Path
 
     def check_command(self, argv: Sequence[str]) -> Command:
         """Return how to run a command in the box, without credentials."""
-        allowed = hosts.site_rules(self.settings.hosts)
+        allowed = host_rules.site_rules(self.settings.hosts)
         env = without_credentials(self.env)
         program = Program(argv=argv, env=env, allowed=allowed, folder=self.directory, hints=True)
-        return self.boxes.command(self.place, program)
+        return self.boxes.command(self.paths, program)
 
     def in_folder(self, folder: Path) -> BoxedFolder:
         """Return the same box, with another folder of its checkout as the working folder."""

@@ -16,65 +16,53 @@ from gitorch.agents.protocol import Agent
 from gitorch.config import AgentSettings, Config
 from gitorch.errors import Refused
 from gitorch.executors.probe import probe
-from gitorch.git import fence, incoming, worktree_pointer, worktrees
-from gitorch.git.collect import CollectResult, Rejected
+from gitorch.git.collecting import incoming
+from gitorch.git.collecting.collect import CollectResult, Rejected
 from gitorch.git.history_store import HistoryStore
+from gitorch.git.protected import ref_guard
 from gitorch.git.repository import Repository
-from gitorch.git.worktrees import Worktree
+from gitorch.git.worktrees import linked_worktrees, untouched, worktree_pointer
+from gitorch.git.worktrees.linked_worktrees import Worktree
 from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.replay import conflict_commit
-from gitorch.rooms import box_notes, uncommitted
-from gitorch.rooms.base import Command, Progress, RoomError, RoomSpec
+from gitorch.rooms import box_notes
+from gitorch.rooms.box_access import Boxes, BoxPaths, Confinement, Program
 from gitorch.rooms.boxed_folder import BoxedFolder
-from gitorch.rooms.boxes import Boxes, Confinement, Place, Program
-from gitorch.rooms.environment import agent_environment, with_program, without_credentials
+from gitorch.rooms.environment_variables import agent_environment, with_program, without_credentials
 from gitorch.rooms.fresh_worktree import fresh_worktree
 from gitorch.rooms.homecoming import Homecoming
-from gitorch.rooms.landlock_boxes import LandlockBoxes
+from gitorch.rooms.landlock_access import LandlockBoxes
 from gitorch.rooms.ports import variables
 from gitorch.rooms.private_repository import PrivateRepository, provide_start
-from gitorch.rooms.sandbox import hosts, keys, logins, probing
+from gitorch.rooms.protocol import Command, Progress, RoomError, RoomSpec
+from gitorch.rooms.sandbox import host_rules, keys, logins, probing
 from gitorch.rooms.sandbox.keys import OutsideKeys
+from gitorch.rooms.worktree_room import WorktreeRoom
 from gitorch.storage.shared_notes import SharedNotes
 
 _SYNC = 'git symbolic-ref HEAD "$1" && git update-ref "$1" "$2" && rm -f "$GIT_DIR/index.lock"'
 _LARGEST_LOG = 4 << 20
 
 
-class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
+class BoxedWorktree(WorktreeRoom, frozen=True, kw_only=True):
     """The room of one attempt. `env` is the agent's environment, before it enters the box."""
 
-    repository: Repository
     config: Config
-    spec: RoomSpec
-    worktree: Worktree
     store: HistoryStore
     boxes: Confinement
-    place: Place
+    paths: BoxPaths
     notes: SharedNotes
     env: Mapping[str, str]
 
     @property
-    def directory(self) -> Path:
-        """Return the folder with the files."""
-        return self.worktree.path
-
-    @property
     def agent_state(self) -> Path:
         """Return the HOME of the task's box."""
-        return self.place.home
+        return self.paths.home
 
     @property
-    def keeps_sessions(self) -> bool:
-        """Return True: the sessions of earlier attempts are here."""
-        return True
-
-    def at_home(self) -> BoxedWorktree:
-        """Return this room."""
-        return self
-
-    def forward(self, name: str, content: bytes) -> None:
-        """Do nothing: the agent reads the folder itself."""
+    def agent_git_dir(self) -> Path:
+        """Return the private repository."""
+        return self.paths.private.git_dir
 
     @property
     def protects_files(self) -> bool:
@@ -86,11 +74,11 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
         settings = self.config.agents[self.spec.agent]
         whole = {**self.env, **env}
         is_outside = self.config.sandbox.keys_outside
-        login = logins.prepare(settings.kind, whole, self.place.home, self.place.folder, without_keys=is_outside)
+        login = logins.prepare(settings.kind, whole, self.paths.home, self.paths.folder, without_keys=is_outside)
         whole |= login.env
-        allowed = hosts.rules(settings, self.config.sandbox.hosts, whole, login.services)
+        allowed = host_rules.rules(settings, self.config.sandbox.hosts, whole, login.services)
         outside = self._outside_keys(settings, whole) if is_outside else keys.OutsideKeys()
-        box_notes.exchange(self.place.private, self.notes, self.spec.task)
+        box_notes.exchange(self.paths.private, self.notes, self.spec.task)
         self._enter()
         only_reads = self.spec.only_reads or settings.permissions == "readonly"
         program = Program(
@@ -101,7 +89,7 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
             keys=outside.service,
             only_reads=only_reads,
         )
-        return self.boxes.command(self.place, program)
+        return self.boxes.command(self.paths, program)
 
     def _outside_keys(self, settings: AgentSettings, env: Mapping[str, str]) -> OutsideKeys:
         try:
@@ -113,17 +101,17 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
         """Return how to run a preparation or a check in the same box, without credentials and the agent's hosts."""
         self._enter()
         env = without_credentials(self.env)
-        allowed = hosts.site_rules(self.config.sandbox.hosts)
-        return self.boxes.command(self.place, Program(argv=argv, env=env, allowed=allowed, hints=True))
+        allowed = host_rules.site_rules(self.config.sandbox.hosts)
+        return self.boxes.command(self.paths, Program(argv=argv, env=env, allowed=allowed, hints=True))
 
     def head(self) -> Oid:
         """Return the commit that the agent's git has checked out."""
-        head = self.place.private.head()
-        commit = head.commit or (self.place.private.loose_ref(head.ref) if head.ref else None)
+        head = self.paths.private.head()
+        commit = head.commit or (self.paths.private.loose_ref(head.ref) if head.ref else None)
         if commit is not None:
             return commit
         answer = probe(
-            (*self.boxes.git(self.place, may_write=False), "git", "rev-parse", "--verify", "HEAD"), self._git
+            (*self.boxes.git(self.paths, may_write=False), "git", "rev-parse", "--verify", "HEAD"), self._git
         )
         if answer.exit_code != 0:
             raise RoomError("the agent's repository has no commit checked out")
@@ -133,12 +121,8 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
         """Let the agent's git stand on the tip of the task's branch, which a person may have moved since."""
         self._homecoming.follow_branch()
 
-    def checkout_conflict(self, conflict: Oid) -> None:
-        """Write the files of a conflict commit over a checkout of its parent; elsewhere, change nothing."""
-        conflict_commit.checkout_conflict(self.repository, self.worktree, conflict)
-
     def awaiting_hooks(self) -> tuple[str, ...]:
-        """Return the files that are not committed, if a hook of the user's own may refuse that; otherwise none."""
+        """Return the files that are not committed, if one of the user's hooks may refuse them; otherwise none."""
         try:
             self._leave()
         except Refused:
@@ -147,11 +131,11 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
 
     def progress(self) -> Progress:
         """Return what the agent has done so far, while it may run; branch, index and files stay as they are."""
-        return uncommitted.progress(self.repository, self.worktree, self.spec, self._homecoming.peek())
+        return self.progress_on(self._homecoming.peek())
 
     def collect(self, message: str) -> CollectResult:
         """Bring the agent's commits home through the gate, then what it did not commit; the branch moves last."""
-        box_notes.exchange(self.place.private, self.notes, self.spec.task)
+        box_notes.exchange(self.paths.private, self.notes, self.spec.task)
         try:
             self._leave()
         except Refused as error:
@@ -166,7 +150,7 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
     def refusals(self) -> tuple[str, ...]:
         """Return the hosts that the agent was kept from reaching, each once, oldest first."""
         try:
-            with self.place.log.open("rb") as file:
+            with self.paths.log.open("rb") as file:
                 lines = file.read(_LARGEST_LOG).decode("ascii", "replace").splitlines()
         except FileNotFoundError:
             return ()
@@ -176,17 +160,18 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
     def discard_uncommitted(self, reason: str) -> None:
         """Bring the files back to the checked-out commit, after saving what differs in a rescue point."""
         self._leave()
-        uncommitted.discard(self.repository, self.worktree, self.spec.task, reason)
+        self.restore_files(reason)
 
     def _enter(self) -> None:
-        self._point(self.place.private.git_dir)
+        untouched.before_program(self.worktree)
+        self._point(self.paths.private.git_dir)
 
     def _leave(self) -> None:
         self._point(self.worktree.admin)
 
     def _point(self, target: Path) -> None:
         if not self.boxes.has_mounts:
-            worktree_pointer.point(self.directory, self.worktree.admin, target, self.place.folder)
+            worktree_pointer.point(self.directory, self.worktree.admin, target, self.paths.folder)
 
     @property
     def _homecoming(self) -> Homecoming:
@@ -195,24 +180,24 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
             spec=self.spec,
             worktree=self.worktree,
             store=self.store,
-            private=self.place.private,
+            private=self.paths.private,
             fetch=self._fetch,
             move=self._move,
         )
 
     def _fetch(self, ref: Ref, _: Oid | None) -> str:
-        words = (*self.boxes.git(self.place, may_write=False), "git", "upload-pack")
-        return incoming.fetch(self.repository, self.place.private.git_dir, "HEAD", ref, words)
+        words = (*self.boxes.git(self.paths, may_write=False), "git", "upload-pack")
+        return incoming.fetch(self.repository, self.paths.private.git_dir, "HEAD", ref, words)
 
     def _move(self, branch: Ref, tip: Oid) -> bool:
         words = ("sh", "-c", _SYNC, "sh", branch, tip)
-        return probe((*self.boxes.git(self.place, may_write=True), *words), self._git).exit_code == 0
+        return probe((*self.boxes.git(self.paths, may_write=True), *words), self._git).exit_code == 0
 
     @property
     def _git(self) -> dict[str, str]:
         return {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "GIT_DIR": str(self.place.private.git_dir),
+            "GIT_DIR": str(self.paths.private.git_dir),
             "HOME": "/nonexistent",
         }
 
@@ -233,51 +218,51 @@ class BoxedWorktrees(msgspec.Struct, frozen=True, kw_only=True):
         room = self._room(spec, worktree)
         branch = branch_ref(spec.branch)
         start = provide_start(room.store, branch)
-        room.place.private.create(self.repository, room.store, worktree, branch, start)
-        room.place.home.mkdir(parents=True, exist_ok=True)
+        room.paths.private.create(self.repository, room.store, worktree, branch, start)
+        room.paths.home.mkdir(parents=True, exist_ok=True)
         return room
 
     def reopen(self, spec: RoomSpec) -> BoxedWorktree:
         """Return the room of an attempt as its programs left it; raise `RoomError` when a part of it is gone."""
-        worktree = worktrees.find(self.repository, spec.directory)
+        worktree = linked_worktrees.find(self.repository, spec.directory)
         if worktree is None:
             raise RoomError(f"worktree {spec.directory} is gone; its branch is kept")
         room = self._room(spec, worktree)
-        if not room.place.private.exists():
-            raise RoomError(f"the agent's repository {room.place.private.git_dir} is gone; its branch is kept")
+        if not room.paths.private.exists():
+            raise RoomError(f"the agent's repository {room.paths.private.git_dir} is gone; its branch is kept")
         return room
 
     def check_site(self, worktree: Worktree, commit: Oid, env: Mapping[str, str], name: str) -> BoxedFolder:
         """Return a box around a checkout, with a private repository like an agent's and an empty HOME."""
-        own = self.folder / "rooms" / name
-        private, store = PrivateRepository(own), HistoryStore(self.repository, self.folder / "store.git")
+        room_folder = self.folder / "rooms" / name
+        private, store = PrivateRepository(room_folder), HistoryStore(self.repository, self.folder / "store.git")
         store.provide(commit)
-        (own / "network").mkdir(parents=True, exist_ok=True)
+        (room_folder / "network").mkdir(parents=True, exist_ok=True)
         # what a check leaves in its HOME could make the next one pass: a `sitecustomize`, a setting of a test runner
-        shutil.rmtree(own / "home", ignore_errors=True)
-        shutil.rmtree(own / "tmp", ignore_errors=True)
-        (own / "home").mkdir()
+        shutil.rmtree(room_folder / "home", ignore_errors=True)
+        shutil.rmtree(room_folder / "tmp", ignore_errors=True)
+        (room_folder / "home").mkdir()
         private.discard()
         private.create(self.repository, store, worktree, None, commit)
         if not self.has_mounts:
-            worktree_pointer.point(worktree.path, worktree.admin, private.git_dir, own)
-        place = self._place(worktree, own, private, store, own / "home")
+            worktree_pointer.point(worktree.path, worktree.admin, private.git_dir, room_folder)
+        paths = self._paths(worktree, room_folder, private, store, room_folder / "home")
         settings = self.config.sandbox
-        return BoxedFolder(settings=settings, boxes=self._boxes(), place=place, env=env, directory=worktree.path)
+        return BoxedFolder(settings=settings, boxes=self._boxes(), paths=paths, env=env, directory=worktree.path)
 
     def give_up(self, spec: RoomSpec, tip: Oid) -> None:
         """Bring the branch and its worktree, if there is one, back to the `tip` from before an attempt."""
-        worktree = worktrees.find(self.repository, spec.directory)
+        worktree = linked_worktrees.find(self.repository, spec.directory)
         if worktree is not None and not self.has_mounts:
             aside = self.folder / "rooms" / spec.task / str(spec.attempt)
             worktree_pointer.point(worktree.path, worktree.admin, worktree.admin, aside)
         conflict_commit.restore(self.repository, worktree, spec.task, spec.attempt, spec.branch, tip)
 
-    def _place(
+    def _paths(
         self, worktree: Worktree, folder: Path, private: PrivateRepository, store: HistoryStore, home: Path
-    ) -> Place:
-        hooks = fence.user_hooks(self.repository, worktree.path)
-        return Place(
+    ) -> BoxPaths:
+        hooks = ref_guard.user_hooks(self.repository, worktree.path)
+        return BoxPaths(
             directory=worktree.path,
             private=private,
             objects=store.objects,
@@ -300,20 +285,20 @@ class BoxedWorktrees(msgspec.Struct, frozen=True, kw_only=True):
         settings = self.config.agents[spec.agent]
         env = {
             **agent_environment(settings, self.agents[settings.kind], self.environment),
-            **fence.unattended(),
+            **ref_guard.unattended(),
             **variables(self.config, self.folder, spec.task),
         }
-        own = self.folder / "rooms" / spec.task
-        attempt = own / str(spec.attempt)
+        room_folder = self.folder / "rooms" / spec.task
+        attempt = room_folder / str(spec.attempt)
         private, store = PrivateRepository(attempt), HistoryStore(self.repository, self.folder / "store.git")
-        place, boxes = self._place(worktree, attempt, private, store, own / "home"), self._boxes()
+        paths, boxes = self._paths(worktree, attempt, private, store, room_folder / "home"), self._boxes()
         env |= {
             "GITORCH_TASK": spec.task,
             "GITORCH_AGENT": spec.agent,
             "GITORCH_BRANCH": branch_ref(spec.branch),
             "GITORCH_GIT_DIR": str(private.git_dir),
             "GITORCH_COMMON_DIR": str(private.git_dir),
-            "GITORCH_USER_HOOKS": boxes.user_hooks(place),
+            "GITORCH_USER_HOOKS": boxes.user_hooks(paths),
         }
         (attempt / "network").mkdir(parents=True, exist_ok=True)
         return BoxedWorktree(
@@ -323,7 +308,7 @@ class BoxedWorktrees(msgspec.Struct, frozen=True, kw_only=True):
             worktree=worktree,
             store=store,
             boxes=boxes,
-            place=place,
+            paths=paths,
             notes=SharedNotes(self.folder / "context"),
             env=with_program(env, spec.folder / "bin"),
         )

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from gitorch.config import seconds, size
-from gitorch.executors.base import ExecutionId, Executor, NotStarted, Spec
+from gitorch.executors.protocol import ExecutionId, Executor, NotStarted, Spec
+from gitorch.model.credentials.secret_values import secret_values
 from gitorch.model.naming import Oid, slug
 from gitorch.model.outcome import Exit
-from gitorch.model.secret_values import secret_values
 from gitorch.model.task import CheckResult
-from gitorch.rooms.base import Command, Site
 from gitorch.rooms.context import RunContext
+from gitorch.rooms.protocol import Command, Site
 from gitorch.rooms.steps import numbered, shell
 
 TRIES = 3
@@ -81,6 +81,7 @@ def _check_run(context: RunContext, name: str, command_line: str, tree: Oid, key
         exit_code=status.exit_code if status.cause == "exited" else None,
         seconds=status.seconds,
         output=context.executor.output_location(execution, "stdout"),
+        failure=status.interruption,
     )
     failure = f"the check {status.message}, and was ended" if status.cause == "limit" else ""
     return CheckRun(result, execution, failure)

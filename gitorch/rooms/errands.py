@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from gitorch.config import AgentSettings, Config, PrepareSettings, SandboxSettings
-from gitorch.git import sent_files
+from gitorch.git.exchange import sent_files
 from gitorch.git.repository import Repository
-from gitorch.rooms.base import RoomError
 from gitorch.rooms.prepare import files_to_copy
+from gitorch.rooms.protocol import RoomError
 
 CHECKS_FILE = "checks"
 """The file in which the results of checks come home."""
@@ -31,7 +31,10 @@ class ErrandSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkerCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of one check on a worker; `tail` is the end of its output, `failure` as in `CheckRun`."""
+    """The result of one check on a worker; `tail` is the end of its output, `failure` as in `CheckRun`.
+
+    `interruption` is the result's own `failure`.
+    """
 
     name: str
     command: str
@@ -39,6 +42,7 @@ class WorkerCheck(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     tail: str
     failure: str = ""
+    interruption: str = ""
 
 
 def errand_settings(repository: Repository, config: Config) -> ErrandSettings:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from gitorch.git import worktrees
+import shlex
+
 from gitorch.git.repository import Repository
-from gitorch.git.worktrees import Worktree
+from gitorch.git.worktree_list import place_of
+from gitorch.git.worktrees import linked_worktrees
+from gitorch.git.worktrees.linked_worktrees import Worktree
 from gitorch.model import naming
-from gitorch.model.naming import Oid, branch_ref
+from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.model.refs import RefUpdate
-from gitorch.rooms.base import RoomError, RoomSpec
+from gitorch.rooms.protocol import RoomError, RoomSpec
 
 
 def fresh_worktree(repository: Repository, spec: RoomSpec) -> Worktree:
     """Bring the branch to where the attempt starts, and make its worktree; keep what an earlier attempt made.
 
-    Raises `RoomError` when the branch exists and is not the task's.
+    Raises `RoomError` when the branch exists and is not the task's, or is checked out elsewhere.
     """
     ref = branch_ref(spec.branch)
     branch_tip = repository.read_ref(ref)
@@ -23,24 +26,28 @@ def fresh_worktree(repository: Repository, spec: RoomSpec) -> Worktree:
         repository.update_refs([RefUpdate(ref, start, None)], f"start {spec.task}")
     elif spec.attempt == 1 and branch_tip != start:
         raise RoomError(f"branch {spec.branch} already exists and does not belong to this task")
-    worktree = worktrees.find(repository, spec.directory)
+    worktree = linked_worktrees.find(repository, spec.directory)
     if spec.attempt > 1:
         # a fresh attempt finds nothing of the one before: no ignored file, no repository, no link
         message = f"uncommitted files of {spec.task}"
-        worktrees.take_away(repository, spec.directory, naming.rescue_ref(spec.task), message)
-        if (other := worktrees.own_worktree_of(repository, ref)) is not None:  # made before the repository was moved
-            worktrees.take_away(repository, other, naming.rescue_ref(spec.task), message)
+        linked_worktrees.take_away(repository, spec.directory, naming.rescue_ref(spec.task), message)
+        if (
+            other := linked_worktrees.own_worktree_of(repository, ref)
+        ) is not None:  # made before the repository was moved
+            linked_worktrees.take_away(repository, other, naming.rescue_ref(spec.task), message)
     elif worktree is not None and _is_complete(worktree):
-        worktrees.remove_stale_locks(repository, worktree, ref)
-        worktrees.rescue(repository, worktree, naming.rescue_ref(spec.task), f"uncommitted files of {spec.task}")
-        worktrees.restore(repository, worktree, branch=spec.branch, commit=start)
+        linked_worktrees.remove_stale_locks(repository, worktree, ref)
+        linked_worktrees.rescue(repository, worktree, naming.rescue_ref(spec.task), f"uncommitted files of {spec.task}")
+        linked_worktrees.restore(repository, worktree, branch=spec.branch, commit=start)
         return worktree
     elif worktree is not None:
-        worktrees.discard_unfinished(repository, spec.directory)
+        linked_worktrees.discard_unfinished(repository, spec.directory)
+    if branch_tip is not None:
+        _require_free(repository, spec, ref)
     _keep_earlier(repository, spec, branch_tip)
     if branch_tip not in (None, start):
         repository.update_refs([RefUpdate(ref, start, branch_tip)], f"start {spec.task} afresh")
-    return worktrees.add(repository, spec.directory, spec.branch, f"gitorch {spec.task}", new=branch_tip is None)
+    return linked_worktrees.add(repository, spec.directory, spec.branch, f"gitorch {spec.task}", new=branch_tip is None)
 
 
 def _start(repository: Repository, spec: RoomSpec, branch_tip: Oid | None) -> Oid:
@@ -48,6 +55,14 @@ def _start(repository: Repository, spec: RoomSpec, branch_tip: Oid | None) -> Oi
     if branch_tip is not None and spec.tip is not None and repository.is_ancestor(spec.tip, branch_tip):
         return branch_tip
     return spec.tip or spec.base
+
+
+def _require_free(repository: Repository, spec: RoomSpec, branch: Ref) -> None:
+    """Raise `RoomError` if a person has the branch checked out: their files would not follow it."""
+    place = place_of(repository, branch)
+    if place is not None and place != spec.directory:
+        leave = shlex.join(["git", "-C", str(place), "switch", "--detach"])
+        raise RoomError(f"{spec.branch} is checked out in {place}: leave it there ({leave})")
 
 
 def _is_complete(worktree: Worktree) -> bool:

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import msgspec
 
-from gitorch.git import collect, gate
-from gitorch.git.collect import Collected, CollectResult, Rejected
+from gitorch.git import commit_gate
+from gitorch.git.collecting import collect
+from gitorch.git.collecting.collect import Collected, CollectResult, Rejected
 from gitorch.git.history_store import HistoryStore
 from gitorch.git.repository import RefsMoved, Repository
 from gitorch.git.worktree_list import Worktree
 from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.model.refs import RefUpdate
 from gitorch.rooms import lfs_objects
-from gitorch.rooms.base import RoomSpec
 from gitorch.rooms.private_repository import Head, PrivateRepository
+from gitorch.rooms.protocol import RoomSpec
 
 
 class Homecoming(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,7 +117,7 @@ class Homecoming(msgspec.Struct, frozen=True, kw_only=True):
         new = self.repository.read_ref(ref)
         if new is None:
             return "the task's branch no longer has a commit"
-        if refused := gate.problem(self.repository, self.spec.base, new):
+        if refused := commit_gate.problem(self.repository, self.spec.base, new):
             return refused
         if before == new:
             return ""
@@ -138,7 +139,7 @@ class Homecoming(msgspec.Struct, frozen=True, kw_only=True):
         return self.repository.exists(tip) and self.repository.is_ancestor(tip, branch_tip)
 
     def _tree_problem(self, tree: Oid) -> str:
-        return gate.tree_problem(self.repository, self.spec.base, [tree])
+        return commit_gate.tree_problem(self.repository, self.spec.base, [tree])
 
     def _follow(self, branch: Ref, tip: Oid, before: Oid | None) -> None:
         """Let the agent's git stand on a commit that gitorch made of its files."""

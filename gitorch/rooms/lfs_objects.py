@@ -8,7 +8,7 @@ import re
 import uuid
 from pathlib import Path
 
-from gitorch.rooms.private_repository import PrivateRepository, open_plain
+from gitorch.rooms.private_repository import PrivateRepository, open_below
 
 MOST_OBJECTS = 10_000
 MOST_BYTES = 8 << 30
@@ -49,13 +49,14 @@ def _names(private: PrivateRepository) -> list[tuple[str, str, str]]:
 
 def _copy(private: PrivateRepository, parts: tuple[str, str, str], target: Path) -> int:
     """Copy one object if it is what its name says; return its size."""
-    descriptor = open_plain(private.git_dir, "lfs", "objects", *parts)
-    if descriptor is None:
+    try:
+        source = open_below(private.git_dir, "lfs", "objects", *parts)
+    except OSError:
         return 0
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_name(f"gitorch-{uuid.uuid4().hex}")
     digest, size = hashlib.sha256(), 0
-    with os.fdopen(descriptor, "rb") as source, fresh.open("xb") as copy:
+    with source, fresh.open("xb") as copy:
         while (chunk := source.read(_CHUNK)) and size <= MOST_BYTES:
             digest.update(chunk)
             size += len(chunk)

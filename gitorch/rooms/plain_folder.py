@@ -8,12 +8,12 @@ from pathlib import Path
 
 import msgspec
 
-from gitorch.git import fence
+from gitorch.git.protected import ref_guard
 from gitorch.git.repository import Repository
-from gitorch.git.worktrees import Worktree
+from gitorch.git.worktrees.linked_worktrees import Worktree
 from gitorch.model import naming
-from gitorch.rooms.base import Command
-from gitorch.rooms.environment import without_credentials
+from gitorch.rooms.environment_variables import without_credentials
+from gitorch.rooms.protocol import Command
 
 
 class PlainFolder(msgspec.Struct, frozen=True):
@@ -46,15 +46,15 @@ def fenced_folder(
     `own` is gitorch's folder for the worktree of this `name`; `git_dir` a private repository in front of it, or None.
     """
     own.mkdir(parents=True, exist_ok=True)
-    variables = fence.environment(
+    variables = ref_guard.environment(
         hooks=hooks,
-        user_hooks=Path(os.path.normpath(fence.user_hooks(repository, worktree.path))),
+        user_hooks=Path(os.path.normpath(ref_guard.user_hooks(repository, worktree.path))),
         git_dir=git_dir or worktree.admin,
         common_dir=git_dir or repository.common_dir,
         branch=naming.check_ref(name),
         task=name,
         agent="",
         alarm=own / "alarms",
-        safe_folders=fence.safe_folders(repository),
+        safe_folders=ref_guard.safe_folders(repository),
     )
     return PlainFolder(worktree.path, {**repository.identity(), **env, **variables})

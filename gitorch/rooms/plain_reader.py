@@ -9,7 +9,7 @@ import os
 import shutil
 from pathlib import Path
 
-from gitorch.git import incoming
+from gitorch.git.collecting import incoming
 from gitorch.git.history_store import HistoryStore, object_format
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, Ref

@@ -7,6 +7,7 @@ import socket
 import zlib
 from pathlib import Path
 
+from gitorch import regular_files
 from gitorch.config import Config
 from gitorch.storage import atomic, locks
 
@@ -26,8 +27,8 @@ def variables(config: Config, state: Path, task: str) -> dict[str, str]:
 
 def _port(record: Path) -> int:
     if record.exists():
-        return int(record.read_text("ascii"))
-    reserved = {int(path.read_text("ascii")) for path in record.parent.parent.glob("*/port")}
+        return int(regular_files.read(record))
+    reserved = {int(regular_files.read(path)) for path in record.parent.parent.glob("*/port")}
     start = zlib.crc32(os.fsencode(str(record.parent))) % len(_PORTS)
     candidates = (_PORTS[(start + step) % len(_PORTS)] for step in range(len(_PORTS)))
     port = next(port for port in candidates if port not in reserved and _is_free(port))

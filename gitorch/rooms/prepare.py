@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gitorch.config import Config, size
-from gitorch.executors.base import ExecutionId, Executor, NotStarted, Spec, Stream, tail_text
+from gitorch.executors.protocol import ExecutionId, Executor, NotStarted, Spec, Stream, tail_text
 from gitorch.executors.starting import wait_for_end
-from gitorch.git import config_text, fence
+from gitorch.git import config_text
+from gitorch.git.protected import ref_guard
 from gitorch.git.repository import Repository
+from gitorch.model.credentials.secret_values import secret_values
 from gitorch.model.outcome import Exit
-from gitorch.model.secret_values import secret_values
-from gitorch.rooms.base import RoomError, Site
 from gitorch.rooms.context import RunContext
+from gitorch.rooms.protocol import RoomError, Site
 from gitorch.rooms.steps import command_line, numbered, shell
 
 PREPARE_SECONDS = 1800.0
@@ -85,7 +86,7 @@ def _without_hooks(repository: Repository) -> dict[str, str]:
 
     Where the user has set a hooks path, husky changes nothing, and writes the files that it needs in this worktree.
     """
-    is_set = fence.user_hooks(repository) != repository.common_dir / "hooks"
+    is_set = ref_guard.user_hooks(repository) != repository.common_dir / "hooks"
     return {"SKIP_INSTALL_SIMPLE_GIT_HOOKS": "1", **({} if is_set else {"HUSKY": "0"})}
 
 

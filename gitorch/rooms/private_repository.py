@@ -12,19 +12,21 @@ import errno
 import os
 import re
 import shutil
-import stat
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
-from gitorch.git import config_text, fence
+from gitorch.git import config_text
 from gitorch.git.history_store import HistoryStore, object_format
+from gitorch.git.protected import ref_guard
 from gitorch.git.repository import GitFailed, Repository
 from gitorch.git.worktree_list import Worktree
 from gitorch.model.naming import Oid, Ref
-from gitorch.rooms.base import RoomError
+from gitorch.regular_files import open_plain
+from gitorch.rooms.protocol import RoomError
 
 IN_PROGRESS: Mapping[str, str] = {
     "rebase-merge": "rebase",
@@ -121,7 +123,7 @@ class PrivateRepository(msgspec.Struct, frozen=True):
         if shallow := store.shallow():
             (fresh / "shallow").write_bytes(shallow)
         _copy_checkout(worktree.admin, fresh)
-        for hook in fence.hooks_folder().iterdir():
+        for hook in ref_guard.hooks_folder().iterdir():
             is_guard = hook.name in _NO_HOOKS and not (refuses_pushes and hook.name == "pre-push")
             if not is_guard and hook.suffix == "":
                 shutil.copy(hook, fresh / "hooks")
@@ -189,11 +191,7 @@ class PrivateRepository(msgspec.Struct, frozen=True):
 
     def read_file(self, path: str, limit: int) -> bytes:
         """Return the start of a plain file; nothing where there is none, or where a link leads to it."""
-        descriptor = open_plain(self.git_dir, *path.split("/"))
-        if descriptor is None:
-            return b""
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read(limit)
+        return read_plain(self.git_dir, path.split("/"), limit)
 
     def names(self, path: str, pattern: re.Pattern[str]) -> list[str]:
         """Return the names in a folder that match a pattern; none where there is no folder."""
@@ -219,18 +217,21 @@ def provide_start(store: HistoryStore, branch: Ref) -> Oid:
     return start
 
 
-def open_plain(top: Path, *parts: str) -> int | None:
-    """Return a descriptor of a plain file below a folder, to which no link leads; None where there is none."""
-    *folders, name = parts
+def read_plain(top: Path, parts: Sequence[str], limit: int) -> bytes:
+    """Return the start of a plain file below a folder; nothing where there is none, or where a link leads to it."""
     try:
-        with _Folder(top, *folders) as folder:
-            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder.descriptor)
+        file = open_below(top, *parts)
     except OSError:
-        return None
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
-    os.close(descriptor)
-    return None
+        return b""
+    with file:
+        return file.read(limit)
+
+
+def open_below(top: Path, *parts: str) -> BinaryIO:
+    """Open a plain file below a folder; raise `OSError` where there is none, or where a link leads to it."""
+    *folders, name = parts
+    with _Folder(top, *folders) as folder:
+        return open_plain(name, within=folder.descriptor)
 
 
 class _Folder:
@@ -298,7 +299,7 @@ def alternate(objects: Path) -> str:
 
 
 def _config(repository: Repository, worktree: Worktree, start: Oid, listed: Sequence[tuple[str, str]]) -> str:
-    """Return the configuration: what of the user's decides content, and gitorch's own settings over it."""
+    """Return the configuration: what in the user's decides content, and gitorch's own settings over it."""
     kind = object_format(repository)
     settings = [("core.repositoryformatversion", "0" if kind == "sha1" else "1")]
     settings += [("extensions.objectformat", kind)] if kind != "sha1" else []

@@ -15,30 +15,29 @@ import msgspec
 from gitorch.agents.protocol import Agent
 from gitorch.config import Config
 from gitorch.errors import Refused
-from gitorch.git import fence, worktree_pointer, worktrees
-from gitorch.git.collect import CollectResult, Rejected
+from gitorch.git.collecting.collect import CollectResult, Rejected
 from gitorch.git.history_store import HistoryStore
+from gitorch.git.protected import ref_guard
 from gitorch.git.repository import Repository
-from gitorch.git.worktrees import Worktree
+from gitorch.git.worktrees import linked_worktrees, untouched, worktree_pointer
+from gitorch.git.worktrees.linked_worktrees import Worktree
 from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.replay import conflict_commit
-from gitorch.rooms import box_notes, plain_reader, uncommitted
-from gitorch.rooms.base import Command, Progress, RoomError, RoomSpec
-from gitorch.rooms.environment import agent_environment, with_program, without_credentials
+from gitorch.rooms import box_notes, plain_reader
+from gitorch.rooms.environment_variables import agent_environment, with_program, without_credentials
 from gitorch.rooms.fresh_worktree import fresh_worktree
 from gitorch.rooms.homecoming import Homecoming
 from gitorch.rooms.plain_folder import PlainFolder, fenced_folder
 from gitorch.rooms.ports import variables
 from gitorch.rooms.private_repository import PrivateRepository, provide_start
+from gitorch.rooms.protocol import Command, Progress, RoomError, RoomSpec
+from gitorch.rooms.worktree_room import WorktreeRoom
 from gitorch.storage.shared_notes import SharedNotes
 
 
-class PrivateWorktree(msgspec.Struct, frozen=True, kw_only=True):
+class PrivateWorktree(WorktreeRoom, frozen=True, kw_only=True):
     """The room of one attempt. `state` is the state folder, `env` the agent's environment."""
 
-    repository: Repository
-    spec: RoomSpec
-    worktree: Worktree
     store: HistoryStore
     private: PrivateRepository
     notes: SharedNotes
@@ -46,26 +45,14 @@ class PrivateWorktree(msgspec.Struct, frozen=True, kw_only=True):
     env: Mapping[str, str]
 
     @property
-    def directory(self) -> Path:
-        """Return the folder with the files."""
-        return self.worktree.path
-
-    @property
     def agent_state(self) -> Path:
         """Return the state folder: agents share a folder for their sessions."""
         return self.state
 
     @property
-    def keeps_sessions(self) -> bool:
-        """Return True: the sessions of earlier attempts are here."""
-        return True
-
-    def at_home(self) -> PrivateWorktree:
-        """Return this room."""
-        return self
-
-    def forward(self, name: str, content: bytes) -> None:
-        """Do nothing: the agent reads the folder itself."""
+    def agent_git_dir(self) -> Path:
+        """Return the private repository."""
+        return self.private.git_dir
 
     @property
     def protects_files(self) -> bool:
@@ -75,12 +62,12 @@ class PrivateWorktree(msgspec.Struct, frozen=True, kw_only=True):
     def agent_command(self, argv: Sequence[str], env: Mapping[str, str]) -> Command:
         """Return how to run the agent; `env` is added to its environment."""
         box_notes.exchange(self.private, self.notes, self.spec.task)
-        self._point(self.private.git_dir)
+        self._enter()
         return Command(tuple(argv), self.directory, {**self.env, **env})
 
     def check_command(self, argv: Sequence[str]) -> Command:
         """Return how to run a preparation or a check: with the same repository, and without the agent's credentials."""
-        self._point(self.private.git_dir)
+        self._enter()
         return Command(tuple(argv), self.directory, without_credentials(self.env))
 
     def head(self) -> Oid:
@@ -95,12 +82,8 @@ class PrivateWorktree(msgspec.Struct, frozen=True, kw_only=True):
         """Let the agent's git stand on the tip of the task's branch, which a person may have moved since."""
         self._homecoming.follow_branch()
 
-    def checkout_conflict(self, conflict: Oid) -> None:
-        """Write the files of a conflict commit over a checkout of its parent; elsewhere, change nothing."""
-        conflict_commit.checkout_conflict(self.repository, self.worktree, conflict)
-
     def awaiting_hooks(self) -> tuple[str, ...]:
-        """Return the files that are not committed, if a hook of the user's own may refuse that; otherwise none."""
+        """Return the files that are not committed, if one of the user's hooks may refuse them; otherwise none."""
         try:
             self._point(self.worktree.admin)
         except Refused:
@@ -109,7 +92,7 @@ class PrivateWorktree(msgspec.Struct, frozen=True, kw_only=True):
 
     def progress(self) -> Progress:
         """Return what the agent has done so far, while it may run; branch, index and files stay as they are."""
-        return uncommitted.progress(self.repository, self.worktree, self.spec, self._homecoming.peek())
+        return self.progress_on(self._homecoming.peek())
 
     def collect(self, message: str) -> CollectResult:
         """Bring the agent's commits home through the gate, then what it did not commit; the branch moves last."""
@@ -139,12 +122,12 @@ class PrivateWorktree(msgspec.Struct, frozen=True, kw_only=True):
 
     def refusals(self) -> tuple[str, ...]:
         """Return what the hooks refused, each once, oldest first."""
-        return fence.refusals(_alarm(self.spec))
+        return ref_guard.refusals(_alarm(self.spec))
 
     def discard_uncommitted(self, reason: str) -> None:
         """Bring the files back to the checked-out commit, after saving what differs in a rescue point."""
         self._point(self.worktree.admin)
-        uncommitted.discard(self.repository, self.worktree, self.spec.task, reason)
+        self.restore_files(reason)
 
     def _fetch(self, ref: Ref, tip: Oid | None) -> str:
         commit = tip or self.private.any_ref(branch_ref(self.spec.branch))
@@ -159,6 +142,11 @@ class PrivateWorktree(msgspec.Struct, frozen=True, kw_only=True):
             and private.replace_file("HEAD", f"ref: {branch}\n".encode())
             and private.remove_file("index.lock")
         )
+
+    def _enter(self) -> None:
+        untouched.before_program(self.worktree)
+        self._point(self.private.git_dir)
+        _copy_hooks(self.spec)
 
     def _point(self, target: Path) -> None:
         worktree_pointer.point(self.directory, self.worktree.admin, target, self.private.folder)
@@ -184,7 +172,7 @@ class PrivateWorktrees(msgspec.Struct, frozen=True, kw_only=True):
 
     def reopen(self, spec: RoomSpec) -> PrivateWorktree:
         """Return the room of an attempt as its programs left it; raise `RoomError` when a part of it is gone."""
-        worktree = worktrees.find(self.repository, spec.directory)
+        worktree = linked_worktrees.find(self.repository, spec.directory)
         if worktree is None:
             raise RoomError(f"worktree {spec.directory} is gone; its branch is kept")
         room = self._room(spec, worktree)
@@ -208,7 +196,7 @@ class PrivateWorktrees(msgspec.Struct, frozen=True, kw_only=True):
 
     def give_up(self, spec: RoomSpec, tip: Oid) -> None:
         """Bring the branch and its worktree, if there is one, back to the `tip` from before an attempt."""
-        worktree = worktrees.find(self.repository, spec.directory)
+        worktree = linked_worktrees.find(self.repository, spec.directory)
         if worktree is not None:
             worktree_pointer.point(worktree.path, worktree.admin, worktree.admin, self._private(spec).folder)
         conflict_commit.restore(self.repository, worktree, spec.task, spec.attempt, spec.branch, tip)
@@ -238,9 +226,9 @@ class PrivateWorktrees(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def _fence(self, spec: RoomSpec, worktree: Worktree, private: PrivateRepository) -> dict[str, str]:
-        return fence.environment(
-            hooks=private.git_dir / "hooks",
-            user_hooks=Path(os.path.normpath(fence.user_hooks(self.repository, worktree.path))),
+        return ref_guard.environment(
+            hooks=_hooks(spec),
+            user_hooks=Path(os.path.normpath(ref_guard.user_hooks(self.repository, worktree.path))),
             git_dir=private.git_dir,
             common_dir=private.git_dir,
             branch=branch_ref(spec.branch),
@@ -253,3 +241,13 @@ class PrivateWorktrees(msgspec.Struct, frozen=True, kw_only=True):
 def _alarm(spec: RoomSpec) -> Path:
     """Return the file to which the hooks append what they refuse."""
     return spec.folder / "alarms"
+
+
+def _hooks(spec: RoomSpec) -> Path:
+    """Return the attempt's copy of gitorch's hooks: install steps can write into those of the private repository."""
+    return spec.folder / "hooks"
+
+
+def _copy_hooks(spec: RoomSpec) -> None:
+    # what a linked worktree shares with the user is guarded by another; here there is nothing to guard
+    ref_guard.copy_hooks(_hooks(spec), without=("reference-transaction",))

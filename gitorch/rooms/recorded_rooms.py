@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from gitorch.git.worktrees import Worktree
+from gitorch import regular_files
+from gitorch.git.worktrees.linked_worktrees import Worktree
 from gitorch.model.naming import Oid
-from gitorch.rooms.base import CheckSite, Room, Rooms, RoomSpec
+from gitorch.rooms.protocol import CheckSite, Room, Rooms, RoomSpec
 from gitorch.storage import atomic
 
 
@@ -38,7 +39,7 @@ class RecordedRooms(msgspec.Struct, frozen=True, kw_only=True):
 
     def _rooms(self, spec: RoomSpec) -> Rooms:
         try:
-            kind = (spec.folder / "room").read_text("ascii")
+            kind = regular_files.read(spec.folder / "room").decode("ascii")
         except (FileNotFoundError, UnicodeDecodeError):
             kind = self.kind
         return self.kinds.get(kind) or self.kinds[self.kind]

@@ -8,17 +8,22 @@ from pathlib import Path
 
 import msgspec
 
-from gitorch.config import Config
-from gitorch.executors.base import Errand
-from gitorch.git import attempt_exchange, fence, gate, rescue, unreferenced
-from gitorch.git.collect import Collected, CollectResult, Rejected
+from gitorch.config import AgentSettings, Config
+from gitorch.executors.protocol import KNOWN_PROGRAMS, Errand
+from gitorch.git import commit_gate
+from gitorch.git.collecting.collect import Collected, CollectResult, Rejected
+from gitorch.git.collecting.hook_ledger import HookLedger
+from gitorch.git.exchange import attempts
+from gitorch.git.protected import ref_guard
 from gitorch.git.repository import RefsMoved, Repository
-from gitorch.git.worktrees import Worktree
+from gitorch.git.worktrees import rescue_points
+from gitorch.git.worktrees.linked_worktrees import Worktree
+from gitorch.git.writing import unreferenced
+from gitorch.model.credentials.secret_values import secret_values
 from gitorch.model.naming import Oid, Ref, branch_ref
-from gitorch.model.secret_values import secret_values
 from gitorch.rooms import box_notes, mailbox
-from gitorch.rooms.base import CheckSite, Command, Progress, Room, RoomError, Rooms, RoomSpec
 from gitorch.rooms.errands import errand_settings
+from gitorch.rooms.protocol import CheckSite, Command, Progress, Room, RoomError, Rooms, RoomSpec
 from gitorch.storage import atomic
 from gitorch.storage.shared_notes import SharedNotes
 
@@ -44,6 +49,12 @@ LastWork = Callable[[str, int], Work | None]
 
 Send = Callable[[str, int, Mapping[str, bytes]], None]
 """Sends files to the agent of an attempt of a task, into its folder for messages."""
+
+
+def known_program(agent: AgentSettings) -> str:
+    """Return the program that an agent needs on the PATH of another machine; empty if its own settings name one."""
+    is_named = agent.path not in ("", agent.kind) or "PATH" in agent.env
+    return agent.kind if agent.kind in KNOWN_PROGRAMS and not is_named else ""
 
 
 class RemoteRoom(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +100,10 @@ class RemoteRoom(msgspec.Struct, frozen=True, kw_only=True):
 
     def agent_command(self, argv: Sequence[str], env: Mapping[str, str]) -> Command:
         """Return how to run the agent elsewhere; `env` is added to its environment there."""
-        return Command(tuple(argv), self.directory, dict(env), self._errand())
+        errand = self._errand()
+        # what was found here may be elsewhere on the other machine
+        argv = (errand.program, *argv[1:]) if errand.program else tuple(argv)
+        return Command(argv, self.directory, dict(env), errand)
 
     def _errand(self) -> Errand:
         spec, agent = self.spec, self.config.agents[self.spec.agent]
@@ -111,6 +125,7 @@ class RemoteRoom(msgspec.Struct, frozen=True, kw_only=True):
             state=str(self.agent_state),
             python=sys.executable,
             label=agent.label,
+            program=known_program(agent),
             messages=self._messages(),
             run=self.notes.run,
             notes=self.notes.newest(_NOTES_BYTES),
@@ -147,6 +162,10 @@ class RemoteRoom(msgspec.Struct, frozen=True, kw_only=True):
         """Return none: the other machine has committed everything, without the user's hooks."""
         return ()
 
+    def hook_ledger(self) -> HookLedger:
+        """Return an empty one: the other machine does not have the user's hooks."""
+        return HookLedger()
+
     def progress(self) -> Progress:
         """Return what is at home."""
         return self.inner.progress()
@@ -172,7 +191,7 @@ class RemoteRoom(msgspec.Struct, frozen=True, kw_only=True):
         result = self.inner.collect(message)
         if not isinstance(result, Collected) or not work.is_completed:
             return result
-        skipped = fence.commit_hooks(fence.user_hooks(self.repository, self.directory))
+        skipped = ref_guard.commit_hooks(ref_guard.user_hooks(self.repository, self.directory))
         return msgspec.structs.replace(result, completed=True, skipped_hooks=skipped)
 
     def _bring_home(self, work: Work, message: str) -> str:
@@ -181,21 +200,22 @@ class RemoteRoom(msgspec.Struct, frozen=True, kw_only=True):
         if problem := self._fetch(work, ref):
             return problem
         tip = Oid(work.tip)
-        if problem := gate.problem(self.repository, self.spec.base, tip):
+        if problem := commit_gate.problem(self.repository, self.spec.base, tip):
             return problem
         tip = self._with_message(tip, message) if work.is_completed else tip
         before = self._start()
-        if tip == before or self.repository.is_ancestor(tip, before):
-            return ""  # it is here already, and a person may have gone on with the branch
-        if not self.repository.is_ancestor(before, tip):
-            return "the agent's commits do not build on the task's branch"
+        if before != self.spec.base:  # that the work builds on the base, the gate has seen
+            if tip == before or self.repository.is_ancestor(tip, before):
+                return ""  # it is here already, and a person may have gone on with the branch
+            if not self.repository.is_ancestor(before, tip):
+                return "the agent's commits do not build on the task's branch"
         self.inner.replace_tip(before, tip)
         return ""
 
     def _fetch(self, work: Work, ref: Ref) -> str:
         """Have the commits of the work here; return why not."""
         if work.bundle:
-            if problem := attempt_exchange.import_bundle(self.repository, work.bundle, ref):
+            if problem := attempts.import_bundle(self.repository, work.bundle, ref):
                 return f"the agent's commits could not be fetched: {problem}"
             tip = self.repository.read_ref(ref)
         else:
@@ -205,7 +225,7 @@ class RemoteRoom(msgspec.Struct, frozen=True, kw_only=True):
     def _with_message(self, tip: Oid, message: str) -> Oid:
         """Return the commit of what the agent left, with gitorch's message; the same one each time."""
         header, _, text = self.repository.git("cat-file", "commit", tip).stdout.partition(b"\n\n")
-        message = rescue.with_skipped(message, rescue.skipped_of(text.decode("utf-8", "replace")))
+        message = rescue_points.with_skipped(message, rescue_points.skipped_of(text.decode("utf-8", "replace")))
         return unreferenced.store_commit(self.repository, header + b"\n\n" + message.encode())
 
     def replace_tip(self, old: Oid, new: Oid) -> None:

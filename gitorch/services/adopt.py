@@ -9,19 +9,20 @@ from pathlib import Path
 import msgspec
 
 from gitorch.errors import Refused
-from gitorch.flow import adopt
-from gitorch.flow.adopt import BranchMatch, SkippedBranch
-from gitorch.flow.scheduling import base as task_base
-from gitorch.git import worktree_status, worktrees
+from gitorch.flow import branch_adoption
+from gitorch.flow.branch_adoption import BranchMatch, SkippedBranch
+from gitorch.flow.scheduling import base_choice as task_base
+from gitorch.git.worktrees import linked_worktrees, worktree_status
 from gitorch.model import graph, note
 from gitorch.model.naming import Oid, Ref, TaskId, branch_ref
 from gitorch.model.refs import RefUpdate
 from gitorch.model.task import CheckResult, State, Task, by_id, change, commit_range
 from gitorch.rooms.trees import TreeChecker
-from gitorch.services import guard
+from gitorch.services import people_only
 from gitorch.services.agents import run_context
-from gitorch.services.branch_tips import branch_states
-from gitorch.services.branches import integration_tip
+from gitorch.services.branches.branch_tips import branch_states
+from gitorch.services.branches.own_branches import integration_tip
+from gitorch.services.change_watch.outside_runs import watched_commands
 from gitorch.services.changes import change_with_notes
 from gitorch.services.configured_checks import checks_for
 from gitorch.services.submit import require_prefix, reserved_names
@@ -70,15 +71,15 @@ def plan_adoption(
     """
     require_prefix(workspace)
     repository, config, tasks = workspace.repository, workspace.config, workspace.tasks
-    branches = adopt.find_branches(repository, patterns)
+    branches = branch_adoption.find_branches(repository, patterns)
     unchecked = _unchecked_tasks(workspace, branches) if check else []
     unchecked_refs = {branch_ref(task.branch) for task in unchecked}
     new = [branch for branch in branches if branch.ref not in unchecked_refs]
     start = task_base.start_commit(repository, config, base)
     limits = [start, *([tip] if (tip := integration_tip(workspace)) and tip != start else [])]
-    analysis = adopt.analyze(repository, config, new, tasks, limits)
-    adopt.refuse_exact(analysis.skipped)
-    adopted = adopt.make_tasks(repository, config, analysis.ranges, tasks, reserved_names(workspace), after)
+    analysis = branch_adoption.analyze(repository, config, new, tasks, limits)
+    branch_adoption.refuse_exact(analysis.skipped)
+    adopted = branch_adoption.make_tasks(repository, config, analysis.ranges, tasks, reserved_names(workspace), after)
     graph.refuse_broken(by_id(adopted), tasks)
     ranges = {commits.branch.tip: commits for commits in analysis.ranges}
     return Adoption(
@@ -101,13 +102,13 @@ def check_adoption(workspace: Workspace, planned: Adoption) -> Generator[CheckPr
     if tasks_to_check and not any(checks.values()):
         raise Refused("no-checks", "no checks are configured", fix=("orchestrate init", "orchestrate config show"))
     results: dict[TaskId, tuple[CheckResult, ...]] = {}
-    with ExitStack() as stack:
+    with watched_commands(workspace) as watch, ExitStack() as stack:
         checkers: dict[str, TreeChecker] = {}
         for step, task in enumerate(tasks_to_check, start=1):
             yield CheckProgress(task.id, step, len(tasks_to_check))
             key = repr(sorted(checks[task.id].items()))
             if key not in checkers:
-                checkers[key] = stack.enter_context(TreeChecker(run_context(workspace), checks[task.id]))
+                checkers[key] = stack.enter_context(TreeChecker(run_context(workspace, watch.start), checks[task.id]))
             results[task.id] = checkers[key].check(commit_range(task)[1])
     checked = {task.id: _with_results(task, results[task.id]) for task in tasks_to_check}
     return msgspec.structs.replace(
@@ -122,7 +123,7 @@ def adopt_branches(workspace: Workspace, planned: Adoption) -> Adoption:
 
     A remote-tracking branch moves with each fetch, so its task gets a new local branch at the current tip.
     """
-    guard.require_person("adopt branches")
+    people_only.require_person("adopt branches")
     adopted = [*planned.tasks, *planned.checked_tasks]
     if not adopted:
         return planned
@@ -155,7 +156,7 @@ def _unchecked_tasks(workspace: Workspace, branches: Sequence[BranchMatch]) -> l
 
 def _with_uncommitted(workspace: Workspace, branches: Sequence[BranchMatch]) -> list[tuple[str, Path]]:
     """Return the branches that have worktrees with uncommitted files; beyond a limit, all that have worktrees."""
-    folders = worktrees.checked_out(workspace.repository)
+    folders = linked_worktrees.checked_out(workspace.repository)
     names: dict[Ref, str] = {branch.ref: branch.name for branch in branches if branch.ref in folders}
     dirty = []
     for ref in list(names)[:_STATUS_LIMIT]:

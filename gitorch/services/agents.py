@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from gitorch import services
 from gitorch.agents import AGENTS
 from gitorch.errors import SetupNeeded
 from gitorch.executors.probe import probe as probe_command
-from gitorch.git.notes import NoteWriter
+from gitorch.git.notes.note_store import NoteWriter
 from gitorch.model.naming import TaskId
 from gitorch.model.task import Task
 from gitorch.rooms.context import RunContext
-from gitorch.rooms.environment import agent_environment
+from gitorch.rooms.environment_variables import agent_environment
+from gitorch.services.configured_checks import require_trust
 from gitorch.services.executor import executor_of
 from gitorch.services.lookup import unknown_name
 from gitorch.services.roles import agent_of_role
@@ -24,8 +25,16 @@ _PREFERRED = ("claude", "codex", "api")
 """The agents that "auto" tries, in this order."""
 
 
-def run_context(workspace: Workspace) -> RunContext:
-    """Return the context in which attempts and checks run."""
+def run_context(workspace: Workspace, before_checks: Callable[[], None] = lambda: None) -> RunContext:
+    """Return the context in which attempts and checks run; `before_checks` is called before commands run on a tree.
+
+    These are refused while the user does not trust the commands of the repository's own files.
+    """
+
+    def require_trusted_commands() -> None:
+        require_trust(workspace)
+        before_checks()
+
     environment = dict(workspace.environment)
     return RunContext(
         repository=workspace.repository,
@@ -38,6 +47,7 @@ def run_context(workspace: Workspace) -> RunContext:
         environment=environment,
         notes=NoteWriter(workspace.repository),
         worker_checks=services.remote.worker_checks(workspace),
+        before_checks=require_trusted_commands,
     )
 
 
@@ -99,15 +109,19 @@ class ReadyAgents:
             return False
         return True
 
-    def other(self, unusable: Collection[str]) -> str:
-        """Return the first agent that is ready and not one of these; "" if there is none. Each is probed once.
+    def other(self, limited: str, unusable: Collection[str]) -> str:
+        """Return the first agent that can take over from a limited one; "" if there is none. Each is probed once.
 
-        Agents of the kind `command` are no choice: they do one thing only.
+        It is ready, none of these, and has the same permissions: work of an agent that may only read must not come to
+        one that writes. Agents of the kind `command` are no choice: they do one thing only.
         """
         configured = self.context.config.agents
+        permissions = configured[limited].permissions if limited in configured else "worktree"
         names = [*_PREFERRED, *(name for name in configured if name not in _PREFERRED)]
         for name in names:
             if name in unusable or name not in configured or configured[name].kind == "command":
+                continue
+            if configured[name].permissions != permissions:
                 continue
             if name not in self._choices:
                 self._choices[name] = self.is_ready(name)

@@ -13,20 +13,23 @@ from gitorch.agents import interactive
 from gitorch.agents.interactive import SessionRequest
 from gitorch.errors import AnswerNeeded, Refused
 from gitorch.executors.foreground import run_attended
-from gitorch.flow.attempt.environment import room_spec
+from gitorch.flow.attempt.opened_attempt import room_spec
 from gitorch.flow.attempt.records import attempt_folder
-from gitorch.git import worktrees
+from gitorch.git.worktrees import linked_worktrees
 from gitorch.model.naming import EXECUTION_VARIABLE, Oid, branch_ref, rescue_ref
 from gitorch.model.task import ALIVE, Attempt, Commits, State, Task, base_of, change_spec
-from gitorch.rooms.base import Command, Rejected, Room, RoomError
-from gitorch.services import guard
+from gitorch.rooms.protocol import Command, Rejected, Room, RoomError
+from gitorch.rooms.sandbox import key_proxy
+from gitorch.services import people_only
 from gitorch.services.agents import run_context
-from gitorch.services.branch_tips import REVIEWABLE, branch_state
+from gitorch.services.branches.branch_tips import REVIEWABLE, branch_state
 from gitorch.services.changes import change_tasks
+from gitorch.services.configured_checks import require_trust
 from gitorch.services.run_lock import run_lock
 from gitorch.services.workspace import Workspace
 from gitorch.storage import locks
 
+_KEY = "ANTHROPIC_API_KEY"
 _TERMINAL = ("TERM", "COLORTERM", "TERM_PROGRAM", "COLUMNS", "LINES")
 _FOR_NOBODY = ("NO_COLOR", "CI")
 """Variables of unattended programs that a person at a terminal does not want."""
@@ -62,7 +65,8 @@ def opened(workspace: Workspace, task: Task, *, has_terminal: bool) -> Iterator[
     No run can start the task meanwhile. Raises `Refused` for a task that runs or has no session to open, and
     `AnswerNeeded` without a terminal.
     """
-    guard.require_person("open a session")
+    people_only.require_person("open a session")
+    require_trust(workspace)
     attempt = _require_attempt(task)
     if not has_terminal:
         raise AnswerNeeded("no-terminal", "attach needs a terminal", fix=(f"orchestrate log {task.id}",))
@@ -117,9 +121,9 @@ def _session(workspace: Workspace, task: Task, attempt: Attempt) -> Session:
         room = room.at_home()
         rescued = _rescue(workspace, task)
         room.follow_branch()
-        if room.agent_state != workspace.folder:
-            interactive.welcome(settings, room.agent_state)
         command = room.agent_command(launch.argv, launch.env)
+        if room.agent_state != workspace.folder:
+            interactive.welcome(settings, room.agent_state, request.worktree, _key_inside(workspace, command))
     except RoomError as error:
         raise Refused("no-room", f"the room of {task.id} cannot be opened", why=error.reason) from error
     env = _attended(command.env, workspace.environment)
@@ -134,6 +138,12 @@ def _session(workspace: Workspace, task: Task, attempt: Attempt) -> Session:
     )
 
 
+def _key_inside(workspace: Workspace, command: Command) -> str:
+    if workspace.config.sandbox.keys_outside:
+        return key_proxy.placeholder(_KEY)
+    return command.env.get(_KEY, "")
+
+
 def _elsewhere(task: Task) -> Refused:
     return Refused(
         "session-elsewhere",
@@ -144,11 +154,11 @@ def _elsewhere(task: Task) -> Refused:
 
 
 def _rescue(workspace: Workspace, task: Task) -> Oid | None:
-    worktree = worktrees.find(workspace.repository, Path(task.worktree))
+    worktree = linked_worktrees.find(workspace.repository, Path(task.worktree))
     if worktree is None:
         return None
     message = f"uncommitted files of {task.id}"
-    return worktrees.rescue(workspace.repository, worktree, rescue_ref(task.id), message, complete=True)
+    return linked_worktrees.rescue(workspace.repository, worktree, rescue_ref(task.id), message, complete=True)
 
 
 def _attended(env: Mapping[str, str], users: Mapping[str, str]) -> dict[str, str]:

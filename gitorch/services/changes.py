@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gitorch.errors import GitorchError
-from gitorch.git import notes
+from gitorch.git.notes import note_store
 from gitorch.git.repository import RefsMoved
 from gitorch.model import note
 from gitorch.model.naming import Oid
 from gitorch.model.refs import RefUpdate
 from gitorch.model.task import Task, change, promote
-from gitorch.services import guard
+from gitorch.services import people_only
 from gitorch.services.operation_steps import finish, move_refs, require_checkouts_ready
-from gitorch.services.recovery import conclude, conclude_all, operation_lock
+from gitorch.services.recovery.operations import conclude, conclude_all, operation_lock
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import FolderMove, Operation, PlanApproval, StateChange, difference
 from gitorch.storage.tasks import Pair, task_moved
@@ -44,8 +44,8 @@ def change_with_notes(
     """
     for remaining in reversed(range(_TRIES)):
         try:
-            with operation_lock(workspace), notes.lock(workspace.repository):
-                noted = notes.build(workspace.repository, lines) if lines else []
+            with operation_lock(workspace), note_store.lock(workspace.repository):
+                noted = note_store.build(workspace.repository, lines) if lines else []
                 operate(workspace, kind, pairs, [*moves, *noted], summary=summary)
                 break
         except RefsMoved:
@@ -79,7 +79,7 @@ def operate(
     with the operation lock held. Raises `TaskMoved` or `RefsMoved`, with nothing changed, if another command came
     first.
     """
-    guard.require_person(f"change tasks ({kind})")
+    people_only.require_person(f"change tasks ({kind})")
     if not workspace.operations.is_settled():
         conclude_all(workspace)
     with workspace.store.lock():

@@ -10,18 +10,19 @@ import msgspec
 
 from gitorch import services
 from gitorch.errors import Refused
-from gitorch.git import worktree_status
+from gitorch.git.worktrees import worktree_status
 from gitorch.model import note
 from gitorch.model.branch_state import BranchState
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, State, Task, by_id, change, commit_range
 from gitorch.rooms.trees import TreeChecker
-from gitorch.services import guard
+from gitorch.services import people_only
 from gitorch.services.agents import run_context
-from gitorch.services.branch_tips import branch_states
+from gitorch.services.branches.branch_tips import branch_states
+from gitorch.services.branches.stale import with_stale_dependents
+from gitorch.services.change_watch.outside_runs import watched_commands
 from gitorch.services.changes import change_with_notes
 from gitorch.services.configured_checks import checks_for
-from gitorch.services.stale import with_stale_dependents
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import describe
 from gitorch.storage.tasks import Pair
@@ -57,9 +58,16 @@ class CheckedTask(msgspec.Struct, frozen=True, kw_only=True):
         return all(result.passed for result in self.results)
 
 
+def unchecked_tasks(workspace: Workspace) -> list[Task]:
+    """Return the finished tasks for which checks are configured that have not run on the tip of their branch."""
+    finished = [task for task in workspace.tasks.values() if task.state is State.FINISHED]
+    states = branch_states(workspace, finished)
+    return [task for task in finished if services.reviewing.review.is_unchecked(workspace, states[task.id])]
+
+
 def branches_to_check(workspace: Workspace, tasks: Sequence[Task]) -> list[BranchState]:
     """Return the branches of tasks as they are; raise `Refused` if one cannot be checked."""
-    guard.require_person("check tasks")
+    people_only.require_person("check tasks")
     states = [_state(workspace, task) for task in by_id(tasks).values()]
     for state in states:
         if not _tip_checks(workspace, state):
@@ -72,14 +80,16 @@ def run_checks(
 ) -> Generator[CheckStep, None, list[tuple[CheckResult, ...]]]:
     """Run the checks on the tips of these branches; results of earlier commands do not count."""
     results = []
-    with ExitStack() as stack:
+    with watched_commands(workspace) as watch, ExitStack() as stack:
         checkers: dict[str, TreeChecker] = {}
         for step, state in enumerate(states, start=1):
             yield CheckStep(state.task.id, step, len(states))
             checks = _tip_checks(workspace, state)
             key = repr(sorted(checks.items()))
             if key not in checkers:
-                checkers[key] = stack.enter_context(TreeChecker(run_context(workspace), checks, recheck=True))
+                checkers[key] = stack.enter_context(
+                    TreeChecker(run_context(workspace, watch.start), checks, recheck=True)
+                )
             results.append(checkers[key].check(_tip(state)))
     return results
 
@@ -89,15 +99,15 @@ def record_results(
 ) -> list[CheckedTask]:
     """Save the results with the tasks, and in the notes of the commits that were checked.
 
-    An approved task whose branch has moved on keeps its approval as it is.
+    An approved task whose branch has moved on is for review again: the approval does not cover what was checked.
     """
     current = workspace.tasks
     pairs: list[Pair] = []
     lines: dict[Oid, list[note.Line]] = {}
     for state, checked in zip(states, results, strict=True):
-        recorded = current[state.task.id]
-        is_kept = recorded.state is State.APPROVED and state.unseen is not None
-        pairs.append((recorded, recorded if is_kept else with_results(state.task, checked)))
+        judged = with_results(state.task, checked)
+        is_outdated = judged.state is State.APPROVED and state.unseen is not None
+        pairs.append((current[judged.id], change(judged, state=State.FINISHED) if is_outdated else judged))
         lines.setdefault(_tip(state), []).extend(note.check_line(result) for result in checked)
     summary = describe("check", [state.task for state in states])
     marked = with_stale_dependents(workspace, pairs)

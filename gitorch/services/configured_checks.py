@@ -11,7 +11,7 @@ import msgspec
 from gitorch import config as configuration
 from gitorch.config import FILE, Layer, LoadedConfig
 from gitorch.errors import NotFound
-from gitorch.flow.scheduling import base
+from gitorch.flow.scheduling import base_choice
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.task import State, Task, base_of
@@ -74,8 +74,8 @@ def _bases(workspace: Workspace) -> Iterator[Oid]:
         if task.state is State.QUEUED and origin not in tried:
             tried.add(origin)
             with contextlib.suppress(NotFound):  # `run` reports a base that does not exist
-                start = base.choose_base(repository, config, task, tasks)
-                yield from (start.commit,) if isinstance(start, base.Base) else ()
+                start = base_choice.choose_base(repository, config, task, tasks)
+                yield from (start.commit,) if isinstance(start, base_choice.Base) else ()
 
 
 def _file_at(repository: Repository, commit: Oid) -> Layer | None:

@@ -9,7 +9,7 @@ import msgspec
 
 from gitorch.flow import attempt
 from gitorch.flow.attempt import briefing
-from gitorch.flow.scheduling import base
+from gitorch.flow.scheduling import base_choice
 from gitorch.model import graph
 from gitorch.model.handoff import Handoff
 from gitorch.model.task import State, Task
@@ -50,9 +50,11 @@ def _sent(workspace: Workspace, task: Task) -> str | None:
 
 def _current_brief(workspace: Workspace, task: Task) -> str:
     repository, config = workspace.repository, workspace.config
-    start = base.choose_base(repository, config, task, workspace.tasks)
+    start = base_choice.choose_base(repository, config, task, workspace.tasks)
     # a task whose dependencies conflict cannot start, but its brief can be composed
-    commit = start.commit if isinstance(start, base.Base) else base.start_of(repository, config, task.spec)
+    commit = (
+        start.commit if isinstance(start, base_choice.Base) else base_choice.start_of(repository, config, task.spec)
+    )
     context = run_context(workspace)
     started = attempt.start(context, msgspec.structs.replace(task, state=State.QUEUED), commit)
     dependencies = graph.nearest_first(task, workspace.tasks)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from gitorch import services
 from gitorch.executors.ancestors import enclosing_keys
-from gitorch.executors.base import Executor
 from gitorch.executors.local import LocalExecutor
 from gitorch.executors.process_tree import become_subreaper
+from gitorch.executors.protocol import Executor
 from gitorch.model.naming import task_of_key
 from gitorch.services.workspace import Workspace
 

@@ -6,7 +6,7 @@ from gitorch import data
 from gitorch.errors import Refused
 from gitorch.git import user_hooks
 from gitorch.git.user_hooks import HooksFolder, HookStatus
-from gitorch.services import guard
+from gitorch.services import people_only
 from gitorch.services.workspace import Workspace
 
 
@@ -18,7 +18,7 @@ def status(workspace: Workspace) -> tuple[HooksFolder, list[HookStatus]]:
 
 def install(workspace: Workspace) -> list[HookStatus]:
     """Install the hooks, or bring them up to date; raise `Refused` where the folder is not this repository's alone."""
-    guard.require_person("install hooks")
+    people_only.require_person("install hooks")
     folder = user_hooks.find_folder(workspace.repository)
     scripts = _scripts(workspace)
     if folder.problem:
@@ -30,13 +30,13 @@ def install(workspace: Workspace) -> list[HookStatus]:
 
 def remove(workspace: Workspace) -> list[HookStatus]:
     """Remove the hooks and put back what was in their place; return how each stood before."""
-    guard.require_person("remove hooks")
+    people_only.require_person("remove hooks")
     folder = user_hooks.find_folder(workspace.repository)
     return user_hooks.remove(folder.path, _scripts(workspace))
 
 
 def script(workspace: Workspace, name: str) -> str:
-    """Return the text of a hook, for a hook of the user's that runs it; raise KeyError for an unknown name."""
+    """Return the text of a hook, for one of the user's hooks that runs it; raise KeyError for an unknown name."""
     return _scripts(workspace)[name].decode()
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from gitorch.config import LoadedConfig
 from gitorch.errors import InvalidInput, NotFound, did_you_mean, there_is
 from gitorch.model.naming import TaskId
 from gitorch.model.task import Task
@@ -39,6 +41,22 @@ def unknown_name(kind: str, name: str, valid: Sequence[str]) -> InvalidInput:
     return InvalidInput(
         f"unknown-{kind}", f"there is no {kind} {name}{hint}", why=f"there is {', '.join(sorted(valid))}"
     )
+
+
+def require_configured_agents(loaded: LoadedConfig) -> None:
+    """Raise `InvalidInput` where the settings name an agent that is not configured."""
+    config = loaded.config
+    named = {"agent": config.agent, **{f"roles.{name}.agent": role.agent for name, role in config.roles.items()}}
+    for setting, agent in named.items():
+        if agent not in ("", "auto", *config.agents):
+            origin = loaded.origins.get(setting, "configuration")
+            hint = did_you_mean(agent, config.agents, lead="; ")
+            raise InvalidInput(
+                "unknown-agent",
+                f"{origin}: {setting} = {json.dumps(agent)}: there is no such agent{hint}",
+                why=f"there is {', '.join(sorted(config.agents))}",
+                fix=(f"orchestrate config set {setting} AGENT",),
+            )
 
 
 def _not_found(name: str, matches: Sequence[Task], tasks: Mapping[TaskId, Task]) -> NotFound:

@@ -8,27 +8,56 @@ from pathlib import Path
 import msgspec
 
 from gitorch.config import seconds
-from gitorch.git import worktrees
-from gitorch.git.worktree_trash import TRASH, expire, new_stamp, removal
+from gitorch.git.layout import TRASH
+from gitorch.git.worktree_list import all_checkouts
+from gitorch.git.worktrees import linked_worktrees
+from gitorch.git.worktrees.worktree_trash import expire, new_stamp, removal
 from gitorch.model import naming
 from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.refs import RefUpdate
 from gitorch.model.task import State, Task
 from gitorch.rooms.paths import worktree_path
-from gitorch.services import guard
+from gitorch.services import people_only
+from gitorch.services.branches import own_branches
 from gitorch.services.changes import operate
-from gitorch.services.recovery import operation_lock
-from gitorch.services.relocation import follow_worktrees
+from gitorch.services.recovery.operations import operation_lock
+from gitorch.services.recovery.relocation import follow_worktrees
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import FolderMove, describe
 
 
 def removable(workspace: Workspace) -> list[Task]:
-    """Return the tasks that `cleanup` would remove: merged and rejected ones that no other task waits for."""
+    """Return the tasks that `cleanup` would remove, and that no other task waits for.
+
+    They are merged or rejected, or were cancelled before an agent began: there is nothing to resume.
+    """
     tasks = workspace.tasks.values()
-    closed = {task.id: task for task in tasks if task.state in (State.MERGED, State.REJECTED)}
+    closed = {task.id: task for task in tasks if _is_closed(task)}
     needed = {name for task in tasks if task.id not in closed for name in task.spec.after}
     return [task for name, task in closed.items() if name not in needed]
+
+
+def _is_closed(task: Task) -> bool:
+    return task.state in (State.MERGED, State.REJECTED) or _never_ran(task)
+
+
+def _never_ran(task: Task) -> bool:
+    return task.state is State.CANCELLED and task.attempts == 0 and not task.branch
+
+
+def kept(workspace: Workspace) -> list[RemovalProof]:
+    """Return why closed tasks stay that others build on."""
+    tasks = workspace.tasks.values()
+    waiting: dict[TaskId, list[TaskId]] = {task.id: [] for task in tasks if _is_closed(task)}
+    for task in tasks:
+        if task.id not in waiting:
+            for name in task.spec.after:
+                waiting.get(name, []).append(task.id)
+    return [
+        RemovalProof(task=name, text=f"stays: {', '.join(names)} builds on it", is_proven=False)
+        for name, names in waiting.items()
+        if names
+    ]
 
 
 class RemovalProof(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,23 +70,26 @@ class RemovalProof(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def proofs(workspace: Workspace, tasks: Sequence[Task]) -> list[RemovalProof]:
-    """Return for each closed task what proves that it can go: its merged commit on a branch, or its rejection."""
+    """Return for each closed task what proves that it can go: its merged commit on a branch, or its rejection.
+
+    A task stays as long as a person has its branch checked out.
+    """
     merged = [task.merged_as for task in tasks if task.merged_as]
-    on_branches = _on_branches(workspace, merged) if merged else set()
+    on_branches = own_branches.on_kept_branches(workspace, merged) if merged else set()
     same_tree = _with_same_tree(workspace, [(task.tip, task.merged_as) for task in tasks])
-    return [_proof(task, on_branches, same_tree) for task in tasks]
+    in_use = _checked_out_elsewhere(workspace, tasks)
+    return [in_use.get(task.id) or _proof(task, on_branches, same_tree) for task in tasks]
 
 
-def _on_branches(workspace: Workspace, commits: Sequence[Oid]) -> set[Oid]:
-    """Return those of these commits that are on the integration branch, or on a branch or tag of the user's."""
-    repository, integration = workspace.repository, workspace.repository.resolve(workspace.config.integration)
-    existing = {oid for oid in repository.object_ids(*commits) if oid}
-    if not existing:
-        return set()
-    branches = (f"--exclude={workspace.config.prefix}*", "--branches", "--remotes", "--tags")
-    bounds = ("--not", *branches, *([integration] if integration else ()))
-    request = "".join(f"{commit}\n" for commit in existing).encode()
-    return existing - {*map(Oid, repository.git("rev-list", "--stdin", *bounds, input=request).text.split())}
+def _checked_out_elsewhere(workspace: Workspace, tasks: Sequence[Task]) -> dict[TaskId, RemovalProof]:
+    """Return why tasks stay whose branch a person has checked out: its HEAD would name a branch that is gone."""
+    owned = {branch_ref(task.branch): task for task in tasks if task.branch and not _is_foreign(workspace, task)}
+    proofs = {}
+    for branch, paths in all_checkouts(workspace.repository).items() if owned else ():
+        if (task := owned.get(branch)) and (elsewhere := [path for path in paths if path != Path(task.worktree)]):
+            text = f"stays: {task.branch} is checked out in {elsewhere[0]}"
+            proofs[task.id] = RemovalProof(task=task.id, text=text, is_proven=False)
+    return proofs
 
 
 def _with_same_tree(workspace: Workspace, pairs: Sequence[tuple[Oid | None, Oid | None]]) -> set[Oid]:
@@ -70,6 +102,8 @@ def _with_same_tree(workspace: Workspace, pairs: Sequence[tuple[Oid | None, Oid 
 
 
 def _proof(task: Task, on_branches: Container[str], same_tree: Container[str]) -> RemovalProof:
+    if _never_ran(task):
+        return RemovalProof(task=task.id, text="cancelled, and no agent has begun")
     if task.state is State.REJECTED or not task.merged_as:
         is_empty = task.commits is None or task.tip == task.base
         return RemovalProof(task=task.id, text=f"{task.state}, {'empty' if is_empty else 'its commits stay in a ref'}")
@@ -88,7 +122,7 @@ def cleanup(workspace: Workspace, tasks: Sequence[Task]) -> Iterator[Task]:
     Nothing is deleted. Uncommitted files go to a rescue point, worktrees and logs to the trash, and the branch's
     commits stay under `refs/gitorch/trash/`.
     """
-    guard.require_person("clean up")
+    people_only.require_person("clean up")
     follow_worktrees(workspace)
     tasks = [workspace.tasks[task.id] for task in tasks]
     workspace.store.notices.extend(empty_trash(workspace))
@@ -96,7 +130,7 @@ def cleanup(workspace: Workspace, tasks: Sequence[Task]) -> Iterator[Task]:
         _rescue(workspace, task)
     stamp = new_stamp()
     pairs = [(task, None) for task in tasks]
-    with operation_lock(workspace), worktrees.lock(workspace.repository):
+    with operation_lock(workspace), linked_worktrees.lock(workspace.repository):
         folders = [move for task in tasks for move in _folder_moves(workspace, task, stamp)]
         moves = _trash(workspace, tasks, stamp)
         operate(workspace, "cleanup", pairs, moves, summary=describe("clean up", tasks), folders=folders)
@@ -105,10 +139,10 @@ def cleanup(workspace: Workspace, tasks: Sequence[Task]) -> Iterator[Task]:
 
 
 def _rescue(workspace: Workspace, task: Task) -> None:
-    worktree = worktrees.find(workspace.repository, Path(task.worktree)) if task.worktree else None
+    worktree = linked_worktrees.find(workspace.repository, Path(task.worktree)) if task.worktree else None
     if worktree is not None:
         ref = naming.rescue_ref(task.id)
-        worktrees.rescue(workspace.repository, worktree, ref, f"uncommitted files of {task.id}", complete=True)
+        linked_worktrees.rescue(workspace.repository, worktree, ref, f"uncommitted files of {task.id}", complete=True)
 
 
 def _folder_moves(workspace: Workspace, task: Task, stamp: str) -> Iterator[FolderMove]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from gitorch.errors import InvalidInput, NotFound, Refused
-from gitorch.git import notes, unreferenced
-from gitorch.git.notes_revert import contents_of, note_blobs
+from gitorch.git.notes import note_store
+from gitorch.git.notes.revert import contents_of, note_blobs
 from gitorch.git.repository import Output
+from gitorch.git.worktrees import unfinished
+from gitorch.git.writing import unreferenced
 from gitorch.model.naming import NOTES, Oid, Ref
 from gitorch.model.refs import RefUpdate
 from gitorch.services.changes import operate
-from gitorch.services.recovery import operation_lock
+from gitorch.services.recovery.operations import operation_lock
 from gitorch.services.workspace import Workspace
 
 _REMOTE = "refs/gitorch/remote-notes/{}"
@@ -40,7 +42,7 @@ def push(workspace: Workspace, remote: str) -> Exchange:
     before = _remote_tip(workspace, remote)
     if before == tip:
         return Exchange(remote=remote, before=before, after=tip)
-    answer = repository.git("push", "--quiet", remote, f"{tip}:{NOTES}", ok=range(256))
+    answer = repository.remote_git("push", "--quiet", remote, f"{tip}:{NOTES}")
     if answer.code != 0 and before is not None and not _contains(workspace, before, tip):
         raise Refused(
             "notes-behind",
@@ -60,10 +62,10 @@ def fetch(workspace: Workspace, remote: str) -> Exchange:
         raise NotFound("no-notes", f"{remote} has no notes of gitorch")
     ref = Ref(_REMOTE.format(remote))
     words = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
-    answer = repository.git(*words, remote, f"+{NOTES}:{ref}", ok=range(256))
+    answer = unfinished.retried(repository, lambda: repository.remote_git(*words, remote, f"+{NOTES}:{ref}"))
     if answer.code != 0:
         raise _failed("fetch", remote, answer)
-    with operation_lock(workspace), notes.lock(repository):
+    with operation_lock(workspace), note_store.lock(repository):
         before, theirs = repository.read_ref(NOTES), repository.read_ref(ref)
         assert theirs is not None  # the fetch has just written it
         if before is not None and repository.is_ancestor(theirs, before):
@@ -84,7 +86,7 @@ def _united(workspace: Workspace, before: Oid | None, theirs: Oid) -> RefUpdate:
     their_notes = contents_of(repository, their_blobs, differing)
     contents = {commit: with_lines(our_notes.get(commit, b""), their_notes[commit]) for commit in differing}
     changed = {commit: content for commit, content in contents.items() if content != our_notes.get(commit, b"")}
-    tip = notes.build_rewritten(repository, before, changed).new if changed else before
+    tip = note_store.build_rewritten(repository, before, changed).new if changed else before
     assert tip is not None  # notes were added, none was removed
     # a merge commit, so that the remote takes it as a fast-forward
     merge = unreferenced.commit_tree(
@@ -109,7 +111,7 @@ def _require_remote(workspace: Workspace, remote: str) -> None:
 
 
 def _remote_tip(workspace: Workspace, remote: str) -> Oid | None:
-    answer = workspace.repository.git("ls-remote", "--refs", remote, NOTES, ok=range(256))
+    answer = workspace.repository.remote_git("ls-remote", "--refs", remote, NOTES)
     if answer.code != 0:
         raise _failed("ls-remote", remote, answer)
     return Oid(answer.text.split("\t")[0]) if answer.text else None

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
+from typing import Protocol
 
 import msgspec
 
-from gitorch.executors.foreground import run_with_input
+from gitorch.executors.foreground import BoundedProgram
 from gitorch.model.clock import rfc3339
 from gitorch.model.notification import Notification, NotificationKind, notification, of_task
 from gitorch.model.task import Task
@@ -19,9 +22,27 @@ from gitorch.storage.foreign_changes import ForeignChange
 
 SCHEMA = "gitorch/notification/1"
 _SECONDS = 30.0
-"""How long a command, and the end of a run, may wait."""
+"""How long a command may take. Nothing waits for it so long."""
 
-Send = Callable[[Notification], None]
+_PATIENCE = 1.0
+"""How long the next event waits for the command of the one before, so that they come in order."""
+
+_END_PATIENCE = 3.0
+"""How long the end of a run waits. What is on its way by then arrives, but no warning can say that it failed."""
+
+
+class Sending(Protocol):
+    """An event on its way."""
+
+    def has_ended(self, patience: float) -> bool:
+        """Wait so many seconds for its end; return whether it has ended. Raises `OSError` if it has failed."""
+
+    def leave(self) -> None:
+        """Let it continue, and stop waiting for it."""
+
+
+Send = Callable[[Notification], Sending | None]
+"""Sends an event; what is returned goes on by itself."""
 
 
 class Notifier:
@@ -33,6 +54,8 @@ class Notifier:
         self._sent: set[Notification] = set()
         self._held: set[str] = set()
         self._changes = 0
+        self._on_their_way: list[Sending] = []
+        self._patience_end = float("inf")
         self._queue: queue.Queue[Notification | None] = queue.Queue()
         self._thread = threading.Thread(target=self._work, daemon=True, name="notify")
         if senders:
@@ -57,18 +80,43 @@ class Notifier:
         self._changes = len(changes)
 
     def close(self) -> None:
-        """Wait for the events that were posted, but not for long."""
+        """Send the events that were posted, and wait for their arrival, but not for long."""
         if self._senders:
+            self._patience_end = time.monotonic() + _END_PATIENCE
             self._queue.put(None)
-            self._thread.join(_SECONDS)
+            self._thread.join(2 * _END_PATIENCE)
 
     def _work(self) -> None:
         while (event := self._queue.get()) is not None:
             for send in self._senders:
-                try:
-                    send(event)
-                except Exception as error:  # whatever a library or a program of the user does: the run goes on
-                    self._warn(f"a notification could not be sent: {error}")
+                self._guarded(partial(self._start, send, event))
+            self._settle(time.monotonic() + _PATIENCE)
+        self._settle(self._patience_end)
+        for sending in self._on_their_way:
+            self._warn(f"notify.command ({sending}) still runs; it is ended {_SECONDS:.0f} s after its start")
+            sending.leave()
+
+    def _start(self, send: Send, event: Notification) -> None:
+        sending = send(event)
+        if sending is not None:
+            self._on_their_way.append(sending)
+
+    def _settle(self, end: float) -> None:
+        """Forget the events that have arrived or failed; wait for that until then, or until the run has to end."""
+        end = min(end, self._patience_end)
+        sendings, self._on_their_way = self._on_their_way, []
+        for sending in sendings:
+            self._guarded(partial(self._keep_unless_ended, sending, end))
+
+    def _keep_unless_ended(self, sending: Sending, end: float) -> None:
+        if not sending.has_ended(max(0.0, end - time.monotonic())):
+            self._on_their_way.append(sending)
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as error:  # whatever a library or one of the user's programs does: the run goes on
+            self._warn(f"a notification could not be sent: {error}")
 
     def _warn(self, trouble: str) -> None:
         if not self.troubles:
@@ -92,7 +140,7 @@ def command_sender(command: Sequence[str], environment: Mapping[str, str], repos
     return lambda event: _run(command, environment, event, repository)
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str], event: Notification, repository: str) -> None:
+def _run(command: Sequence[str], environment: Mapping[str, str], event: Notification, repository: str) -> Sending:
     fields = {"schema": SCHEMA, "at": rfc3339(datetime.now(UTC)), "repository": repository}
     content = msgspec.json.encode(fields | msgspec.to_builtins(event))
     variables = {
@@ -102,7 +150,7 @@ def _run(command: Sequence[str], environment: Mapping[str, str], event: Notifica
         "ORCHESTRATE_MESSAGE": event.message,
         "ORCHESTRATE_REPOSITORY": repository,
     }
-    run_with_input(command, content, env={**environment, **variables}, seconds=_SECONDS)
+    return BoundedProgram(command, content, env={**environment, **variables}, seconds=_SECONDS)
 
 
 def _show(event: Notification, repository: str) -> None:

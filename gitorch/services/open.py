@@ -6,11 +6,10 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from gitorch import config as configuration
-from gitorch import services
+from gitorch import config as configuration, services
 from gitorch.config import FILE, PERSONAL, Layer, LoadedConfig
 from gitorch.git import layout, lockfiles
-from gitorch.git.repository import Repository
+from gitorch.git.repository import Repository, without_effect
 from gitorch.model import naming
 from gitorch.services.workspace import Workspace
 from gitorch.storage import notes_tip, sizes
@@ -27,10 +26,11 @@ def open_workspace(
     Raises `NotFound` outside a repository, and `InvalidInput` for an invalid configuration.
     """
     repository = Repository.discover(Path(start))
+    repository.checkout = _configured_checkout(repository, Path(start))
     environment = os.environ if environment is None else environment
     loaded = load_config(repository, settings, environment)
     folder = repository.common_dir / "gitorch"
-    store = Store(folder, lambda: services.rebuild.tasks_from_branches(repository, loaded.config))
+    store = Store(folder, lambda: services.recovery.rebuild.tasks_from_branches(repository, loaded.config))
     workspace = Workspace(
         repository=repository,
         loaded=loaded,
@@ -40,15 +40,31 @@ def open_workspace(
         operations=OperationLog(folder / "operations.jsonl", store.report_losses),
     )
     store.recall_losses()
+    if repository.ignored_variables:
+        words = without_effect(repository.ignored_variables)
+        store.notices.append(f"{words}: gitorch works in the repository of {start}")
     # each loads a tenth of what `status` does, and almost never has work
     if lockfiles.may_be_stale(repository) or not workspace.operations.is_settled():
-        workspace.store.notices.extend(services.recovery.recover(workspace))
+        workspace.store.notices.extend(services.recovery.operations.recover(workspace))
     _rebuild_if_missing(workspace)
     if folder.exists() and not layout.is_in_place(repository.common_dir):
-        services.relocation.notice(workspace)
+        services.recovery.relocation.notice(workspace)
     if any(sizes.shortened(folder)) or notes_tip.may_be_lost(folder, repository.common_dir):
-        services.losses.find(workspace)
+        services.recovery.losses.find(workspace)
     return workspace
+
+
+def _configured_checkout(repository: Repository, start: Path) -> Path | None:
+    """Return the checkout whose configuration counts: the main one or, if it has none, a linked one around `start`."""
+    main = repository.checkout
+    if main is None or main != repository.work_tree or _is_configured(main):
+        return main
+    linked = layout.users_worktree(start, repository.common_dir)
+    return linked[0].absolute() if linked and _is_configured(linked[0]) else main
+
+
+def _is_configured(checkout: Path) -> bool:
+    return any((checkout / name).exists() for name in (FILE, PERSONAL))
 
 
 def load_config(repository: Repository, assignments: Sequence[str], environment: Mapping[str, str]) -> LoadedConfig:
@@ -70,12 +86,13 @@ def _rebuild_if_missing(workspace: Workspace) -> None:
     """Rebuild the state if its folder is missing although notes show that it existed."""
     if workspace.folder.exists() or not workspace.repository.refs(naming.NOTES):
         return
-    tasks = services.rebuild.known_tasks(workspace.repository, workspace.config)
+    tasks = services.recovery.rebuild.known_tasks(workspace.repository, workspace.config)
     if tasks:
         store = workspace.store
         store.save(tasks)
         store.snapshot()
+        count = "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
         store.report_losses(
-            f"{workspace.folder} was missing: rebuilt {len(tasks)} tasks from branches and notes; queued tasks, plans, "
-            "logs and earlier operations are lost"
+            f"{workspace.folder} was missing: rebuilt {count} from branches and notes; queued tasks, plans, logs and "
+            "earlier operations are lost"
         )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from gitorch.errors import GitorchError
-from gitorch.git import checkouts, lockfiles
-from gitorch.git.worktree_trash import Move, carry_out
+from gitorch.git import lockfiles
+from gitorch.git.worktrees import checkouts
+from gitorch.git.worktrees.worktree_trash import Move, carry_out
 from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.model.refs import RefUpdate
-from gitorch.services.branches import is_own_branch
+from gitorch.services.branches.own_branches import is_own_branch
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import FolderMove, Operation, applied, fingerprint
 

@@ -11,7 +11,7 @@ import msgspec
 from gitorch.errors import InvalidInput, Refused
 from gitorch.model.naming import slug
 from gitorch.model.plan import PlanEdit, PlanMessage, PlanProposal, PlanSession, TaskPlan, difference, read_plan, valid
-from gitorch.services import guard
+from gitorch.services import people_only
 from gitorch.services.lookup import unknown_name
 from gitorch.services.plan_approval import discuss_command, find_plan, plan_store, refuse_approved
 from gitorch.services.planner import PlannerChoice
@@ -21,7 +21,7 @@ from gitorch.storage.plans import PlanMoved
 
 def create_plan(workspace: Workspace, goal: str, constraints: Sequence[str] = (), *, agent: str = "") -> PlanSession:
     """Save a new plan that has no tasks yet."""
-    guard.require_person("make a plan")
+    people_only.require_person("make a plan")
     plan = valid(TaskPlan(goal=goal))
     now = datetime.now(UTC)
     return plan_store(workspace).create(
@@ -50,7 +50,7 @@ def discuss(workspace: Workspace, session: PlanSession, text: str, choice: Plann
     The message is saved before it is sent. If another command changes the plan meanwhile, the answer is kept and the
     proposal is dropped.
     """
-    guard.require_person("discuss a plan")
+    people_only.require_person("discuss a plan")
     refuse_approved(session)
     if not text.strip():
         raise InvalidInput("empty-words", "the message is empty: say what should change")
@@ -75,7 +75,7 @@ def accept_proposal(workspace: Workspace, session: PlanSession) -> PlanSession:
 
 def drop_proposal(workspace: Workspace, session: PlanSession) -> PlanSession:
     """Discard the proposal; the plan does not change."""
-    guard.require_person("change a plan")
+    people_only.require_person("change a plan")
     return plan_store(workspace).save(msgspec.structs.replace(session, proposal=None))
 
 
@@ -114,7 +114,7 @@ def read_edited(workspace: Workspace, document: Any, session: PlanSession) -> Ta
 
 def drop_plan(workspace: Workspace, session: PlanSession) -> str:
     """Remove a plan; return the path where it is kept."""
-    guard.require_person("drop a plan")
+    people_only.require_person("drop a plan")
     plans = plan_store(workspace)
     with plans.lock():
         return str(plans.drop(session))
@@ -132,7 +132,7 @@ def _require_known_names(workspace: Workspace, plan: TaskPlan) -> None:
 
 def _save(workspace: Workspace, session: PlanSession, plan: TaskPlan, description: str, **fields: Any) -> PlanSession:
     """Save the next revision, with the change in its history."""
-    guard.require_person("change a plan")
+    people_only.require_person("change a plan")
     history = (*session.history, PlanEdit(description=description, time=datetime.now(UTC)))
     changed = msgspec.structs.replace(session, plan=plan, proposal=None, history=history, **fields)
     return plan_store(workspace).save(changed)

@@ -13,8 +13,8 @@ from gitorch.flow.intake import TaskDraft
 from gitorch.model.naming import TaskId, unused
 from gitorch.model.plan import Approval, PlanEdit, PlanSession, TaskPlan
 from gitorch.model.task import Task
-from gitorch.services import guard
-from gitorch.services.recovery import recover
+from gitorch.services import people_only
+from gitorch.services.recovery.operations import recover
 from gitorch.services.submit import reserved_names, resolve_drafts, submit
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import REDO, SUBMIT, UNDO, Operation, PlanApproval, fingerprint
@@ -53,7 +53,7 @@ def approve_plan(workspace: Workspace, session: PlanSession, adjust: Adjust = li
     Raises `Refused` if the plan is already approved or has changed since `session` was read, and `InvalidInput` if it
     has no tasks.
     """
-    guard.require_person("approve a plan")
+    people_only.require_person("approve a plan")
     with plan_store(workspace).lock():
         recover(workspace)
         current = conclude_plan(workspace, session.id)

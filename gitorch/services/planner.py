@@ -8,7 +8,7 @@ from gitorch.errors import InvalidInput, SetupNeeded
 from gitorch.flow.planning.heuristics import Heuristics
 from gitorch.flow.planning.model import model_planner
 from gitorch.model.plan import Planner
-from gitorch.services import guard
+from gitorch.services import people_only
 from gitorch.services.agents import probe, run_context
 from gitorch.services.configured_checks import require_trust
 from gitorch.services.lookup import unknown_name
@@ -33,7 +33,7 @@ def choose_planner(workspace: Workspace, agent: str = "", *, heuristic: bool = F
     """
     if heuristic:
         return PlannerChoice("", Heuristics(workspace.roles), "asked for")
-    guard.require_person("ask a model for a plan")
+    people_only.require_person("ask a model for a plan")
     require_trust(workspace)
     if agent and agent != "auto":
         return PlannerChoice(agent, _model(workspace, agent))

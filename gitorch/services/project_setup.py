@@ -12,20 +12,26 @@ import msgspec
 
 from gitorch.errors import GitorchError
 from gitorch.flow import setup
-from gitorch.flow.scheduling import base
+from gitorch.flow.scheduling import base_choice
 from gitorch.flow.setup import CheckTrial, ProjectFiles, Setup, Toolchain, Trial
 from gitorch.model.naming import Oid
 from gitorch.model.task import CheckResult
 from gitorch.rooms.trees import TreeChecker
 from gitorch.services.agents import run_context
+from gitorch.services.change_watch.outside_runs import watched_commands
 from gitorch.services.workspace import Workspace
 
 TIME_LIMIT = "10m"
 """For each command: a check that takes longer is for the user to set up."""
 
 _TAIL_BYTES = 4_000
-_PROBLEM = 120
-"""Characters of a failed command's output that a comment shows."""
+_PROBLEM = 300
+"""Characters of a failed command's output that a comment shows: the sandbox says in as many what to allow."""
+
+_NODE_ENDS = re.compile(r"Node\.js v\d+(\.\d+)*")
+"""The last line of a program that node could not go on with: the error stands above its stack."""
+
+_NODE_ERROR = re.compile(r"(Uncaught )?\w*Error\b.*: .+")
 
 _LARGEST_FILE = 1 << 20
 _TERMINAL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
@@ -38,7 +44,7 @@ Report = Callable[[str], None]
 def base_commit(workspace: Workspace) -> Oid | None:
     """Return the commit that tasks start on; None before the first commit."""
     try:
-        return base.start_commit(workspace.repository, workspace.config)
+        return base_choice.start_commit(workspace.repository, workspace.config)
     except GitorchError:
         return None
 
@@ -61,7 +67,7 @@ def try_out(workspace: Workspace, commit: Oid, toolchain: Toolchain, report: Rep
     """
     program = toolchain.program
     if not program.startswith("./") and shutil.which(program, path=workspace.environment.get("PATH")) is None:
-        return _not_run(toolchain, f"{program} is not installed")
+        return msgspec.structs.replace(_not_run(toolchain, f"{program} is not installed"), missing=program)
     best = None
     for candidate in toolchain.setups:
         trial = Trial(toolchain=toolchain, setup=candidate, checks=_run(workspace, commit, candidate, report))
@@ -84,17 +90,19 @@ def _run(workspace: Workspace, commit: Oid, candidate: Setup, report: Report) ->
         run=msgspec.structs.replace(config.run, task_timeout=TIME_LIMIT),
     )
     loaded = msgspec.structs.replace(workspace.loaded, config=changed)
-    context = run_context(msgspec.structs.replace(workspace, loaded=loaded))
+    changed_workspace = msgspec.structs.replace(workspace, loaded=loaded)
 
     def on_check(name: str) -> None:
         report(candidate.checks.get(name) or "; ".join([*(f"copy {path}" for path in candidate.copy), *candidate.run]))
 
-    with TreeChecker(context, candidate.checks, recheck=True) as checker:
+    with (
+        watched_commands(workspace) as watch,
+        TreeChecker(run_context(changed_workspace, watch.start), candidate.checks, recheck=True) as checker,
+    ):
         results = {result.name: result for result in checker.check(commit, on_check=on_check)}
     unprepared = next((result for name, result in results.items() if name not in candidate.checks), None)
     if unprepared is not None:
-        problem = _last_line(unprepared.output) or "failed"
-        steps = f"{unprepared.command}: {problem}"[:_PROBLEM]
+        steps = _cut(f"{unprepared.command}: {_last_line(unprepared.output) or 'failed'}")
         return tuple(
             CheckTrial(name=name, command=command, passed=False, problem=f"not prepared: {steps}")
             for name, command in candidate.checks.items()
@@ -118,13 +126,19 @@ def _trial(name: str, command: str, result: CheckResult | None) -> CheckTrial:
 def _problem(result: CheckResult) -> str:
     code = "did not end" if result.exit_code is None else f"failed with exit code {result.exit_code}"
     last = _last_line(result.output)
-    return f"{code}: {last}"[:_PROBLEM] if last else code
+    return _cut(f"{code}: {last}") if last else code
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _PROBLEM else f"{text[: _PROBLEM - 3]}..."
 
 
 def _last_line(location: str | None) -> str:
-    """Return the last line of an output that says something, without what only a terminal understands."""
+    """Return the line of an output that says what went wrong, mostly the last, without what a terminal understands."""
     text = _TERMINAL.sub("", _tail(location))
     lines = [line.strip() for line in text.splitlines() if re.search(r"\w", line)]
+    if lines and _NODE_ENDS.fullmatch(lines[-1]):
+        lines += [line for line in lines if _NODE_ERROR.fullmatch(line)][-1:]
     return "".join(character if character.isprintable() else " " for character in lines[-1]) if lines else ""
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
-from gitorch import typed
+from gitorch import regular_files, typed
 from gitorch.config import SandboxSettings
-from gitorch.model.key_variables import holds_key
+from gitorch.model.credentials.key_variables import holds_key
 from gitorch.services import run_lock
 from gitorch.services.workspace import Workspace
 from gitorch.storage import atomic
@@ -40,13 +40,15 @@ _NETWORKS = {"on": "allowed hosts only", "open": "every host", "off": "none"}
 class Protection(msgspec.Struct, frozen=True, kw_only=True):
     """What confines agents. `problem`: why it is nothing stronger, where the settings ask for the strongest.
 
-    `protects_processes`: whether a sandbox keeps agents from sending signals to other processes.
+    `protects_processes`: whether a sandbox keeps agents from sending signals to other processes. `readable`: what the
+    agents of a run can read in their sandbox although keys stay outside, in words.
     """
 
     mode: Mode
     network: Literal["on", "open", "off"]
     keys: Keys = "none"
     protects_processes: bool = True
+    readable: tuple[str, ...] = ()
     problem: str = ""
     fix: str = ""
 
@@ -73,6 +75,11 @@ def in_force(settings: SandboxSettings, probed: tuple[BoxSupport, str] | None = 
         return _under_landlock(settings, f"bubblewrap does not work here: {support.problem}", support.fix)
     problem = f"a sandbox is not possible here: {support.problem}; {landlock}"
     return Protection(mode="private", network=network, problem=problem, fix=support.fix)
+
+
+def reaches_user(settings: SandboxSettings) -> bool:
+    """Return whether agents, preparations and checks can reach anything of the user's outside of their worktree."""
+    return in_force(settings).mode != "bwrap" or bool(settings.write)
 
 
 def _probe(cache: Path | None = None) -> tuple[BoxSupport, str]:
@@ -107,18 +114,16 @@ def _with_keys(workspace: Workspace, protection: Protection) -> Protection:
     return msgspec.structs.replace(protection, keys="outside" if is_outside else "inside")
 
 
-def record(workspace: Workspace) -> Protection:
-    """Return what confines the agents of a run that starts, and store it for `status`."""
-    protection = of_workspace(workspace)
+def record(workspace: Workspace, protection: Protection) -> None:
+    """Store what confines the agents of a run that starts, for `status`."""
     atomic.replace(_file(workspace.folder), msgspec.json.encode(protection))
-    return protection
 
 
 def to_show(workspace: Workspace) -> Protection:
     """Return what confines the agents of the active run, or of the next one. Starts a process only if it must."""
     if run_lock.is_running(workspace):
         with contextlib.suppress(OSError, msgspec.DecodeError, msgspec.ValidationError):
-            return typed.from_json(_file(workspace.folder).read_bytes(), Protection)
+            return typed.from_json(regular_files.read(_file(workspace.folder)), Protection)
     settings = workspace.config.sandbox
     support = _remembered_support(workspace) if settings.mode == "auto" else None
     return _with_keys(workspace, in_force(settings, support))
@@ -141,7 +146,7 @@ def label(protection: Protection) -> str:
 def warnings(protection: Protection) -> tuple[str, ...]:
     """Return what is not protected, and why nothing stronger is in force."""
     hint = f"; to change that: {protection.fix}" if protection.fix else ""
-    return (*gaps(protection), *(text + hint for text in reasons(protection)))
+    return (*gaps(protection), *protection.readable, *(text + hint for text in reasons(protection)))
 
 
 def gaps(protection: Protection) -> tuple[str, ...]:

@@ -14,11 +14,11 @@ from gitorch.flow.attempt import was_cut_off
 from gitorch.model import globs, graph, queue_order
 from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task, change, change_spec
-from gitorch.services import guard
+from gitorch.services import people_only
+from gitorch.services.branches.stale import is_up_to_date
 from gitorch.services.changes import operate
-from gitorch.services.recovery import operation_lock
+from gitorch.services.recovery.operations import operation_lock
 from gitorch.services.roles import assign_role
-from gitorch.services.stale import is_up_to_date
 from gitorch.services.submit import require_known_names
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import describe
@@ -56,7 +56,7 @@ def edit(workspace: Workspace, task: Task, fields: dict[str, Any]) -> EditedTask
 
     Raises `Refused` for a task that is running or at its end, and `InvalidInput` for a value that is not valid.
     """
-    guard.require_person("change tasks")
+    people_only.require_person("change tasks")
 
     def edited(current: Task) -> Task:
         _refuse_fixed(current, fields)
@@ -75,7 +75,7 @@ def move(workspace: Workspace, tasks: Sequence[Task], position: Position) -> lis
 
     Raises `Refused` for a task that does not wait in the queue.
     """
-    guard.require_person("change tasks")
+    people_only.require_person("change tasks")
     return _change(workspace, "move", tasks, lambda current: _moved(waiting(workspace), current, position))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -14,13 +14,16 @@ import msgspec
 
 from gitorch.config import RemoteSettings, seconds
 from gitorch.errors import InvalidInput, SetupNeeded
-from gitorch.executors.base import Errand, ExecutionId, Executor
-from gitorch.git import attempt_exchange
+from gitorch.executors.protocol import Capacity, Errand, ExecutionId, Executor
+from gitorch.extras import install_command
+from gitorch.git.exchange import attempts
 from gitorch.git.repository import Repository
+from gitorch.model.visible import readable_list
 from gitorch.rooms.context import WorkerChecks
-from gitorch.rooms.remote_room import LastWork, Send, Work
+from gitorch.rooms.remote_room import LastWork, Send, Work, known_program
 from gitorch.services.workspace import Workspace
 from gitorch.storage import atomic, locks, trust
+from gitorch.version import __version__
 
 if TYPE_CHECKING:
     from gitorch.executors.temporal import connection, engine, executor, messages
@@ -54,7 +57,7 @@ def remote_executor(workspace: Workspace) -> executor.TemporalExecutor:
         if errand.checks:  # nothing is delivered
             route_of_checks: messages.Route = load("messages").Route(origin=origin, epoch=0, lease="", push=False)
             return route_of_checks
-        lease = attempt_exchange.take_lease(workspace.repository, errand.task, token)
+        lease = attempts.take_lease(workspace.repository, errand.task, token)
         route_of_task: messages.Route = load("messages").Route(
             origin=origin,
             epoch=lease.epoch,
@@ -68,6 +71,7 @@ def remote_executor(workspace: Workspace) -> executor.TemporalExecutor:
         engine_of(workspace),
         root,
         repository=_repository_id(root),
+        version=__version__,
         heartbeat=seconds(settings.lost_after),
         route=route,
     )
@@ -139,9 +143,9 @@ def _delivered(repository: Repository, task: str, attempt: int, token: str) -> W
 
     Nothing that it delivers from now on counts.
     """
-    if not (epoch := attempt_exchange.end_lease(repository, task, token)):
+    if not (epoch := attempts.end_lease(repository, task, token)):
         return None
-    ref = attempt_exchange.delivery_ref(task, epoch, attempt)
+    ref = attempts.delivery_ref(task, epoch, attempt)
     tip = repository.read_ref(ref)
     return Work(tip=tip, ref=ref) if tip else None
 
@@ -164,6 +168,41 @@ def _last_agent(remote: executor.TemporalExecutor, task: str, attempt: int) -> E
     return agents[-1] if agents else None
 
 
+def unplaced(workspace: Workspace, agent: str, machines: Iterable[Capacity]) -> str:
+    """Return why none of these machines takes tasks of an agent, and what helps; an empty text if one does."""
+    settings = workspace.config.agents.get(agent)
+    if settings is None or not is_on(workspace):
+        return ""
+    machines = [*machines]
+    if reason := lacks_label(settings.label, machines):
+        return reason
+    return lacks_program(known_program(settings), settings.label, machines)
+
+
+def lacks_program(program: str, label: str, machines: Sequence[Capacity]) -> str:
+    """Return that no worker with a label has a program, and what helps; an empty text if one has it."""
+    labelled = [machine for machine in machines if not label or label in machine.labels]
+    if not program or not labelled or any(program in (machine.programs or ()) for machine in labelled):
+        return ""
+    hosts = readable_list(sorted({machine.host for machine in labelled}))
+    return f"no worker has {program} on its PATH (install it on {hosts}, and start the worker there again)"
+
+
+def other_versions(machines: Iterable[messages.Machine]) -> Iterator[str]:
+    """Yield the workers that take nothing from here because they have another version of gitorch."""
+    for machine in machines:
+        if machine.version != __version__:
+            versions = f"has gitorch {machine.version}, this machine has {__version__}"
+            yield f"worker {machine.host} {versions}: it takes nothing from here"
+
+
+def lacks_label(label: str, machines: Iterable[Capacity]) -> str:
+    """Return that no worker has a label, and what helps; an empty text if one has it."""
+    if not label or any(label in machine.labels for machine in machines):
+        return ""
+    return f"no worker has the label {label} (orchestrate worker --label {label})"
+
+
 def worker_checks(workspace: Workspace) -> WorkerChecks | None:
     """Return how checks run on workers; None if they run at home."""
     settings = workspace.config.remote
@@ -184,7 +223,7 @@ def load(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "temporalio":
             raise
-        fix = ("pip install 'gitorch[remote]'",)
+        fix = (install_command("remote"),)
         raise SetupNeeded(
             "remote-missing", "the SDK of Temporal is not installed", why="it is an extra", fix=fix
         ) from error

@@ -8,17 +8,17 @@ from pathlib import Path
 import msgspec
 
 from gitorch.flow.review import ReviewCard
-from gitorch.git.patch_lines import Patch, read_patch
+from gitorch.git.diff.patch_lines import Patch, read_patch
 from gitorch.git.repository import GitFailed
-from gitorch.model.forecast import Candidate, Conflict
+from gitorch.model.forecasts.conflict_forecast import Candidate, Conflict
 from gitorch.model.naming import Oid
 from gitorch.model.task import State, Task, commit_range
-from gitorch.services import moved
-from gitorch.services.branch_tips import branch_states
-from gitorch.services.branches import integration_tip
-from gitorch.services.forecast_record import saved_candidate, saved_conflicts
+from gitorch.services.branches.branch_tips import branch_states
+from gitorch.services.branches.own_branches import integration_tip
+from gitorch.services.change_watch import acknowledgement
+from gitorch.services.merging.forecast_record import saved_candidate, saved_conflicts
 from gitorch.services.report_details import TaskDetails, task_details
-from gitorch.services.review import cards_in_order
+from gitorch.services.reviewing.review import cards_in_order
 from gitorch.services.workspace import Workspace
 from gitorch.storage import atomic
 from gitorch.storage.foreign_changes import ForeignChange
@@ -63,7 +63,7 @@ class NightReport(msgspec.Struct, frozen=True, kw_only=True):
 def make_report(workspace: Workspace, *, for_page: bool) -> NightReport:
     """Return the report of all tasks on the board; `for_page` reads diffs, transcripts and other details as well."""
     states = branch_states(workspace, workspace.tasks.values())
-    cards = {card.task.id: card for card in cards_in_order(workspace)}
+    cards = {card.task.id: card for card in cards_in_order(workspace, states.values())}
     other_tasks = sorted((states[name].task for name in states if name not in cards), key=lambda task: task.number)
     tasks = [*(card.task for card in cards.values()), *other_tasks]
     top = workspace.repository.work_tree or workspace.repository.common_dir
@@ -76,7 +76,7 @@ def make_report(workspace: Workspace, *, for_page: bool) -> NightReport:
         entries=tuple(_entry(workspace, task, cards.get(task.id), for_page=for_page) for task in tasks),
         conflicts=saved_conflicts(workspace),
         candidate=saved_candidate(workspace),
-        foreign=tuple(moved.unacknowledged(workspace)),
+        foreign=tuple(acknowledgement.unacknowledged(workspace)),
         base_moved=_base_moved(workspace, tip),
     )
 

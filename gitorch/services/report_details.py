@@ -8,16 +8,14 @@ from pathlib import Path
 
 import msgspec
 
-from gitorch.errors import Refused
 from gitorch.flow.review.second_look import SecondLook
-from gitorch.git.repository import GitFailed
+from gitorch.model.credentials.redaction import redacted
 from gitorch.model.outcome import Event
-from gitorch.model.redact import redacted
 from gitorch.model.task import Task
-from gitorch.services.attempt_steps import AttemptStep, recorded_step
 from gitorch.services.executor import executor_of
-from gitorch.services.second_look import since_review
-from gitorch.services.watch import executions, transcript
+from gitorch.services.past.attempt_steps import AttemptStep, recorded_step
+from gitorch.services.reviewing.second_look import find_since_review
+from gitorch.services.transcripts import executions, read_transcript
 from gitorch.services.workspace import Workspace
 
 _MAX_EVENTS = 120
@@ -57,7 +55,7 @@ def task_details(workspace: Workspace, task: Task) -> TaskDetails:
         outputs={
             result.name: _tail(Path(result.output)) for result in task.results if not result.passed and result.output
         },
-        look=_since_review(workspace, task),
+        look=find_since_review(workspace, task),
     )
 
 
@@ -75,7 +73,7 @@ def _last_events(workspace: Workspace, task: Task) -> Transcript:
     total = 0
     for execution in executions(workspace, task) if task.attempts else ():
         if execution.step.startswith("agent-"):
-            for event in transcript(workspace, task, execution):
+            for event in read_transcript(workspace, task, execution):
                 total += 1
                 events.append(_shortened(event))
     return Transcript(tuple(events), total - len(events))
@@ -95,10 +93,3 @@ def _tail(path: Path) -> str:
             return redacted(file.read().decode("utf-8", "replace"))
     except OSError:  # it was cleaned up
         return ""
-
-
-def _since_review(workspace: Workspace, task: Task) -> SecondLook | None:
-    try:
-        return since_review(workspace, task)
-    except (Refused, GitFailed):  # no verdict yet, or its commits are gone
-        return None

@@ -11,10 +11,11 @@ from pathlib import Path
 import msgspec
 
 from gitorch.errors import NotFound, Refused
-from gitorch.git.rescue import skipped_of
+from gitorch.git.worktrees.rescue_points import skipped_of
 from gitorch.model.naming import OWN_REFS, Oid, Ref, rescue_ref
+from gitorch.regular_files import open_plain
 from gitorch.rooms.paths import worktree_path
-from gitorch.services import guard
+from gitorch.services import people_only
 from gitorch.services.workspace import Workspace
 
 _PREFIX = f"{OWN_REFS}rescue/"
@@ -108,10 +109,14 @@ def default_folder(workspace: Workspace, point: RescuePoint) -> Path:
 def restore(workspace: Workspace, point: RescuePoint, folder: Path) -> list[SavedFile]:
     """Write the saved files into a new folder; return them. Nothing that exists is overwritten.
 
-    Raises `Refused` if the folder exists and is not empty.
+    A restore that was killed is completed by the next one of the same point: until its end, the folder has a mark.
+    Raises `Refused` if the folder exists and is not empty, or if somebody has changed what a killed one had written.
     """
-    guard.require_person("restore rescue points")
-    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
+    people_only.require_person("restore rescue points")
+    mark = f".gitorch-restore-{point.commit}"  # no saved file has the name of the commit that it is in
+    is_begun = not folder.is_symlink() and (folder / mark).exists()
+    in_the_way = folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir())))
+    if in_the_way and not is_begun:
         raise Refused(
             "folder-in-the-way",
             f"{folder} exists and is not empty",
@@ -121,7 +126,16 @@ def restore(workspace: Workspace, point: RescuePoint, folder: Path) -> list[Save
     folder.mkdir(parents=True, exist_ok=True)
     top = os.open(folder, _FOLDER)
     try:
+        if not is_begun:
+            os.close(os.open(mark, _NEW_FILE, dir_fd=top))
         _write_files(workspace, top, files)
+        os.unlink(mark, dir_fd=top)
+    except FileExistsError as error:
+        raise Refused(
+            "folder-in-the-way",
+            f"{folder / os.fsdecode(error.filename)} has changed since a restore was interrupted",
+            fix=(f"orchestrate rescue restore {point.task} --to FOLDER",),
+        ) from error
     finally:
         os.close(top)
     return files
@@ -148,6 +162,7 @@ def _write_file(top: int, file: SavedFile, content: bytes) -> None:
             child = os.open(folder, _FOLDER, dir_fd=parent)
             os.close(parent)
             parent = child
+        _remove_part(parent, name, content, is_link=file.mode == "120000")
         if file.mode == "120000":
             os.symlink(content, name, dir_fd=parent)
             return
@@ -156,6 +171,21 @@ def _write_file(top: int, file: SavedFile, content: bytes) -> None:
             target.write(content)
     finally:
         os.close(parent)
+
+
+def _remove_part(parent: int, name: str, content: bytes, *, is_link: bool) -> None:
+    """Remove what a killed restore has written of a file; leave anything else, which then is in the way."""
+    try:
+        if is_link:
+            part = os.readlink(os.fsencode(name), dir_fd=parent)
+            is_part = part == content
+        else:
+            with open_plain(name, within=parent) as file:
+                is_part = content.startswith(file.read(len(content) + 1))
+    except OSError:
+        return
+    if is_part:
+        os.unlink(name, dir_fd=parent)
 
 
 def _chain(workspace: Workspace, ref: Ref) -> Iterator[tuple[Oid, Oid | None]]:

@@ -8,18 +8,19 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from gitorch.errors import GitorchError, Refused
-from gitorch.flow.scheduling import base as task_base
-from gitorch.git import checkouts, notes
+from gitorch.flow.scheduling import base_choice as task_base
+from gitorch.git.notes import note_store
+from gitorch.git.worktrees import checkouts
 from gitorch.model import graph, note
 from gitorch.model.naming import Oid, TaskId, branch_ref, trash_ref
 from gitorch.model.refs import RefUpdate
 from gitorch.model.task import Commits, Restack, State, Task, change, change_attempt, commit_range
 from gitorch.model.visible import readable, readable_list
 from gitorch.replay import CommitRange, Conflicted, MemoryReplayer, Replayed, Replayer
-from gitorch.services import guard
-from gitorch.services.branch_tips import branch_states, is_shown, mark_shown
+from gitorch.services import people_only
+from gitorch.services.branches.branch_tips import branch_states, is_shown, mark_shown
+from gitorch.services.branches.stale import is_based_on, is_up_to_date
 from gitorch.services.changes import change_with_notes
-from gitorch.services.stale import is_based_on, is_up_to_date
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import describe
 
@@ -88,7 +89,7 @@ def show(workspace: Workspace, task: Task) -> None:
     mark_shown(workspace, task)
     recorded = workspace.tasks.get(task.id)
     is_moved = recorded is not None and recorded.tip != task.tip
-    if is_moved and not guard.is_program() and not guard.inside_agent():
+    if is_moved and not people_only.is_program() and not people_only.inside_agent():
         follow(workspace, [task.id])
 
 
@@ -208,5 +209,5 @@ def _moves(step: _Step) -> list[RefUpdate]:
 def _lines(workspace: Workspace, steps: Sequence[_Step]) -> dict[Oid, list[note.Line]]:
     """Return the notes of the old commits for the new ones."""
     pairs = [pair for step in steps if step.replayed for pair in step.replayed.pairs if pair[0] != pair[1]]
-    lines_by_commit = notes.read_many(workspace.repository, [old for old, _ in pairs])
+    lines_by_commit = note_store.read_many(workspace.repository, [old for old, _ in pairs])
     return {new: lines_by_commit[old] for old, new in pairs if lines_by_commit.get(old)}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+from gitorch import services
 from gitorch.agents import AGENTS
 from gitorch.errors import AnswerNeeded, InvalidInput, Refused
 from gitorch.flow.attempt import was_cut_off
 from gitorch.model.task import Attempt, State, Task, change
-from gitorch.services import guard
+from gitorch.services import people_only
 from gitorch.services.changes import change_tasks
 from gitorch.services.workspace import Workspace
 
@@ -21,7 +22,7 @@ def resume(workspace: Workspace, task: Task, message: str = "") -> Task:
     Raises `Refused` for a task that has no attempt to continue, `AnswerNeeded` for a question without an answer, and
     `InvalidInput` if the agent has ended its work and there is no message.
     """
-    guard.require_person("resume a task")
+    people_only.require_person("resume a task")
     last = _last_attempt(task)
     if task.question and not message:
         raise AnswerNeeded(
@@ -51,6 +52,11 @@ def answered(workspace: Workspace, task: Task, message: str) -> Task:
     if task.state is State.QUEUED:
         return change(task, reason=reason, answer=answer, retried=0)
     return change(task, state=State.QUEUED, reason=reason, answer=answer, retried=0, wake=None)
+
+
+def starts_afresh(workspace: Workspace, task: Task) -> bool:
+    """Return whether an agent that could continue its session begins another one: the first is on a worker."""
+    return services.remote.is_on(workspace) and _is_resumable(workspace, task)
 
 
 def _last_attempt(task: Task) -> Attempt:

@@ -18,7 +18,7 @@ def load_roles(repository: Repository, loaded: LoadedConfig) -> Mapping[str, Rol
     The repository's files are read from the base commit, like the checks: neither files in worktrees nor task branches
     can change the instructions of the next agent.
     """
-    base = "HEAD" if loaded.config.base == "auto" else loaded.config.base
+    base = "HEAD" if loaded.config.base == "auto" else repository.full_name(loaded.config.base)
     files = repository.plain_files(base, subagents.FOLDER, max_files=subagents.MOST_FILES, max_bytes=subagents.LARGEST)
     commit = (repository.resolve(base) if files else None) or base
     roles = (subagents.read(content, path, commit) for path, content in files.items() if path.endswith(".md"))

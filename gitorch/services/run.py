@@ -9,43 +9,44 @@ from functools import cache
 
 import msgspec
 
-from gitorch.config import Config, size
+from gitorch.config import Config, seconds, size
 from gitorch.errors import NotFound
-from gitorch.executors.base import total_slots
+from gitorch.executors.protocol import total_slots
 from gitorch.flow import attempt
-from gitorch.flow.scheduling import base
+from gitorch.flow.scheduling import base_choice
 from gitorch.flow.scheduling.run_limits import RunLimits, StopReason
 from gitorch.flow.scheduling.scheduler import Scheduler, SchedulerHooks
 from gitorch.git.tree_size import files_size
 from gitorch.model import graph, notification
-from gitorch.model.forecast import Candidate, Conflict
+from gitorch.model.forecasts.conflict_forecast import Candidate, Conflict
 from gitorch.model.naming import TaskId
 from gitorch.model.notification import NotificationKind
 from gitorch.model.outcome import Usage
 from gitorch.model.task import ALIVE, State, Task, change, change_spec
-from gitorch.model.visible import readable_list
+from gitorch.model.visible import first_names, readable_list
 from gitorch.model.wall_clock import next_time
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.paths import require_outside
-from gitorch.services import guard, past_runs, protection, remote
+from gitorch.services import inside_credentials, people_only, protection, remote
 from gitorch.services.agents import ReadyAgents, agent_name, agents_needed, run_context
-from gitorch.services.background import BackgroundMerger, background_merger
-from gitorch.services.change_watch import ChangeWatch
+from gitorch.services.branches.stale import unstale_dependents
+from gitorch.services.change_watch.during_run import ChangeWatch
 from gitorch.services.configured_checks import checks_for, require_trust
-from gitorch.services.conflict_messages import ConflictMessages
-from gitorch.services.conflicts import conflicting_tasks, queue_conflicted
 from gitorch.services.executor import keep_orphans
-from gitorch.services.forecast_record import saved_candidate, saved_conflicts
 from gitorch.services.maintenance import empty_trash
+from gitorch.services.merging.background_merger import BackgroundMerger, background_merger
+from gitorch.services.merging.conflict_messages import ConflictMessages
+from gitorch.services.merging.conflict_tasks import conflicting_tasks, queue_conflicted
+from gitorch.services.merging.forecast_record import saved_candidate, saved_conflicts
+from gitorch.services.merging.rechecks import Rechecks, rechecks
 from gitorch.services.notifications import Notifier, notifier_of
-from gitorch.services.rechecks import Rechecks, rechecks
-from gitorch.services.recovery import recover
-from gitorch.services.relocation import follow_worktrees
+from gitorch.services.past import past_runs
+from gitorch.services.past.run_forecast import RemainingTime
+from gitorch.services.recovery.operations import recover
+from gitorch.services.recovery.relocation import follow_worktrees
 from gitorch.services.restack import follow
-from gitorch.services.run_forecast import RemainingTime
 from gitorch.services.run_lock import git_lock, run_lock
 from gitorch.services.sandbox import require_sandbox
-from gitorch.services.stale import unstale_dependents
 from gitorch.services.workspace import Workspace
 from gitorch.storage.foreign_changes import ForeignChange
 from gitorch.storage.run_records import RunRecord
@@ -81,9 +82,11 @@ def run(
     Raises `Refused` if another run is active in the repository, `SetupNeeded` if a required agent is missing or not
     logged in, and `NotFound` if there is no base commit; all before anything is changed.
     """
-    guard.require_person("run the queue")
-    started = datetime.now(UTC)
+    people_only.require_person("run the queue")
+    # with --at, it only waits until then
+    started = max(datetime.now(UTC), limits.start_at or datetime.min.replace(tzinfo=UTC))
     with run_lock(workspace), git_lock(workspace):
+        workspace.repository.hurry_when(stop)
         context = _prepare(workspace)
         agents = agents or ReadyAgents(context)
         for name in agents_needed(workspace):
@@ -111,15 +114,10 @@ def run(
         return msgspec.structs.replace(summary, troubles=troubles)
 
 
-_MAX_NAMED = 5
-
-
 def _stranded(tasks: Mapping[TaskId, Task]) -> Iterator[str]:
     """Yield which queued tasks no run can start, because of a task that has no result."""
     for name, waiting in graph.stranded(tasks).items():
-        more = f" and {len(waiting) - _MAX_NAMED} more" if len(waiting) > _MAX_NAMED else ""
-        named = ", ".join(waiting[:_MAX_NAMED])
-        yield f"{named}{more} cannot start: {name} is {tasks[name].state} (orchestrate retry {name})"
+        yield f"{first_names(waiting)} cannot start: {name} is {tasks[name].state} (orchestrate retry {name})"
 
 
 def _prepare(workspace: Workspace) -> RunContext:
@@ -132,7 +130,7 @@ def _prepare(workspace: Workspace) -> RunContext:
     require_trust(workspace)
     keep_orphans()
     require_sandbox(workspace)
-    protection.record(workspace)
+    protection.record(workspace, inside_credentials.of_run(workspace))
     context = run_context(workspace)
     if remote.is_on(workspace):
         remote.engine_of(workspace).attend()
@@ -216,10 +214,13 @@ def run_limits(
 
 
 def _require_base(workspace: Workspace) -> None:
-    """Raise `NotFound` if there is no commit on which a queued task could start."""
+    """Raise `NotFound` if there is no commit on which a queued task could start.
+
+    A task with a base of its own, that is not there, waits and says so.
+    """
     specs = [task.spec for task in workspace.tasks.values() if task.state is State.QUEUED]
-    if any(not (spec.base_ref or spec.base_branch) for spec in specs):
-        base.start_commit(workspace.repository, workspace.config)
+    if specs and not any(base_choice.has_own(spec) for spec in specs):
+        base_choice.start_commit(workspace.repository, workspace.config)
 
 
 def _hooks(workspace: Workspace, context: RunContext, agents: ReadyAgents, stop: threading.Event) -> SchedulerHooks:
@@ -241,6 +242,8 @@ def _hooks(workspace: Workspace, context: RunContext, agents: ReadyAgents, stop:
         is_ready=agents.is_ready,
         other_agent=agents.other,
         slots=lambda: total_slots(context.executor.capacity()),
+        unplaced=lambda agent: remote.unplaced(workspace, agent, context.executor.capacity()),
+        patience=seconds(workspace.config.remote.lost_after),
         disk=workspace.repository.common_dir,
         in_flight=context.spending.total,
         interrupt=lambda task, reason: attempt.request_stop(context, task, f"{attempt.INTERRUPTED}: {reason}"),
@@ -255,7 +258,7 @@ def _worktree_size(workspace: Workspace) -> Callable[[], int]:
     @cache
     def measured() -> int:
         try:
-            return files_size(workspace.repository, base.start_commit(workspace.repository, workspace.config))
+            return files_size(workspace.repository, base_choice.start_commit(workspace.repository, workspace.config))
         except NotFound:
             return 0
 
@@ -264,8 +267,8 @@ def _worktree_size(workspace: Workspace) -> Callable[[], int]:
 
 def start_task(workspace: Workspace, context: RunContext, agents: ReadyAgents, task: Task) -> Task:
     """Return a queued task as running on its base, or still queued with the reason why it cannot start now."""
-    start = base.choose_base(workspace.repository, workspace.config, task, workspace.tasks)
-    if isinstance(start, base.BaseConflict):
+    start = base_choice.choose_base(workspace.repository, workspace.config, task, workspace.tasks)
+    if isinstance(start, base_choice.BaseConflict):
         names = " and ".join(start.tasks)
         return change(task, reason=f"waits: {names} conflict in {readable_list(start.paths)}")
     agent = agents.require(agent_name(workspace, task))
@@ -318,7 +321,7 @@ def _summary(
         stopped=scheduler.stop_reason(),
         interrupted=stop.is_set(),
         started=started,
-        seconds=(datetime.now(UTC) - started).total_seconds(),
+        seconds=max(0.0, (datetime.now(UTC) - started).total_seconds()),
         usage=scheduler.budget.ended,
         foreign_changes=foreign_changes,
         conflicts=saved_conflicts(workspace),

@@ -25,7 +25,7 @@ _TRIES = 200
 def run_lock(workspace: Workspace) -> Iterator[None]:
     """Hold the run lock. Raises `Refused` if another run holds it."""
     workspace.folder.mkdir(parents=True, exist_ok=True)
-    with (workspace.folder / "run.lock").open("a+") as file:
+    with locks.open_file(workspace.folder / "run.lock") as file:
         if not _locked_soon(file):
             file.seek(0)
             raise Refused(
@@ -54,11 +54,7 @@ def is_running(workspace: Workspace) -> bool:
 
 def is_locked(folder: Path) -> bool:
     """Return whether a run holds the lock in a state folder."""
-    try:
-        with (folder / "run.lock").open() as file:  # for reading: the file system may be read-only
-            return not locks.try_lock(file, shared=True)
-    except FileNotFoundError:
-        return False
+    return locks.is_locked(folder / "run.lock")
 
 
 def _locked_soon(file: IO[str]) -> bool:

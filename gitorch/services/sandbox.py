@@ -11,13 +11,13 @@ from gitorch.agents import AGENTS
 from gitorch.config import Config, SandboxSettings
 from gitorch.errors import InvalidInput, SetupNeeded
 from gitorch.git.repository import Repository
-from gitorch.rooms.base import Rooms
 from gitorch.rooms.boxed_worktree import BoxedWorktrees
 from gitorch.rooms.fenced_worktree import FencedWorktrees
 from gitorch.rooms.private_worktree import PrivateWorktrees
+from gitorch.rooms.protocol import Rooms
 from gitorch.rooms.recorded_rooms import RecordedRooms
 from gitorch.rooms.remote_room import RemoteRooms
-from gitorch.rooms.sandbox import hosts, probing
+from gitorch.rooms.sandbox import host_rules, probing
 from gitorch.services.protection import in_force
 from gitorch.services.workspace import Workspace
 from gitorch.storage.shared_notes import SharedNotes
@@ -71,7 +71,7 @@ def require_sandbox(workspace: Workspace) -> None:
     """Raise `SetupNeeded` when the sandbox does not work here, `InvalidInput` for settings that it cannot keep."""
     settings = workspace.config.sandbox
     for host in settings.hosts:
-        hosts.check(host)
+        host_rules.check(host)
     protection = in_force(settings)
     _refuse_keys(settings, is_boxed=protection.is_sandbox)
     if not protection.is_sandbox:

@@ -13,11 +13,12 @@ import msgspec
 from gitorch import config as configuration
 from gitorch.config import FILE, PERSONAL, Config, LoadedConfig
 from gitorch.errors import InvalidInput, Refused, did_you_mean
-from gitorch.git import file_state
+from gitorch.git.protected import file_state
 from gitorch.git.repository import Repository
-from gitorch.model.redact import redacted
-from gitorch.model.secret_values import secret_values
-from gitorch.services import guard
+from gitorch.model.credentials.redaction import redacted
+from gitorch.model.credentials.secret_values import secret_values
+from gitorch.services import people_only
+from gitorch.services.lookup import require_configured_agents
 from gitorch.storage import atomic, own_changes
 
 HIDDEN = "[hidden]"
@@ -139,7 +140,7 @@ def set_value(repository: Repository, file: ConfigFile, name: str, text: str) ->
 
 def write(repository: Repository, file: ConfigFile, text: str) -> Path:
     """Replace a configuration file, if the configuration is valid with it; return its path."""
-    check(repository, file, text)
+    require_configured_agents(check(repository, file, text))
     path = path_of(repository, file)
     if file is not ConfigFile.USER and path.is_symlink():
         raise Refused("link", f"{path} is a symbolic link", why="a repository could point it at any of your files")
@@ -148,7 +149,7 @@ def write(repository: Repository, file: ConfigFile, text: str) -> Path:
     mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
     before = file_state.quick_digest(path)
     atomic.replace(target, text.encode(), mode=mode)
-    if file is ConfigFile.USER and not guard.inside_agent():  # a run watches it: this was no agent
+    if file is ConfigFile.USER and not people_only.inside_agent():  # a run watches it: this was no agent
         states = (before, file_state.quick_digest(path))
         own_changes.record(repository.common_dir / "gitorch", {file_state.printable(str(path)): states})
     return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
 
 from gitorch.config import FILE
@@ -14,12 +15,12 @@ from gitorch.model import graph
 from gitorch.model.naming import branch_ref
 from gitorch.model.task import Comment, State, Task, by_id, change, change_spec
 from gitorch.rooms.paths import require_outside
-from gitorch.services import guard
+from gitorch.services import people_only
+from gitorch.services.branches.stale import mark_dependents_stale
 from gitorch.services.changes import change_tasks
-from gitorch.services.input_checks import require_bases, require_commands
-from gitorch.services.lookup import unknown_name
+from gitorch.services.input_checks import require_bases, require_commands, require_globs, require_utf8
+from gitorch.services.lookup import require_configured_agents, unknown_name
 from gitorch.services.roles import assign_role
-from gitorch.services.stale import mark_dependents_stale
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import SUBMIT, PlanApproval, describe
 from gitorch.storage.tasks import TaskMoved
@@ -30,7 +31,7 @@ def submit(workspace: Workspace, tasks: Sequence[Task], *, plan: PlanApproval | 
 
     Raises `InvalidInput` for an unknown dependency or a cycle.
     """
-    guard.require_person("queue tasks")
+    people_only.require_person("queue tasks")
     require_prefix(workspace)
     require_outside(workspace.repository, workspace.config)
     graph.refuse_broken(by_id(tasks), workspace.tasks)
@@ -61,10 +62,11 @@ def resolve_drafts(
     drafts that cannot be queued.
     """
     tasks = workspace.tasks
-    number = max((task.number for task in tasks.values()), default=0) + 1
+    number = max(map(attrgetter("number"), tasks.values()), default=0) + 1
     reserved = reserved_names(workspace) if reserved is None else reserved
     branch, commit = workspace.repository.head()
     current = branch.removeprefix("refs/heads/") if branch and commit else ""
+    require_utf8(current)
     resolved = intake.resolve(drafts, tasks, number, reserved=reserved, created=created, branch=current)
     assigned = [assign_role(workspace.roles, workspace.config, task) for task in resolved]
     require_known_names(workspace, assigned)
@@ -88,7 +90,7 @@ def read_drafts(path: Path, name: str) -> list[TaskDraft]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InvalidInput("no-file", f"cannot read {name}", why=str(error)) from error
+        raise InvalidInput("no-file", f"cannot read {name}", why=error.strerror or "") from error
     return intake.read(content, name)
 
 
@@ -114,9 +116,12 @@ def require_known_names(workspace: Workspace, tasks: Iterable[Task]) -> None:
     """Raise `InvalidInput` for an agent or a role that is not configured, a base that is no commit, or a bad check."""
     roles, agents = workspace.roles, workspace.config.agents
     tasks = [*tasks]
+    if not all(task.spec.agent for task in tasks):
+        require_configured_agents(workspace.loaded)
     require_bases(workspace.repository, (task.spec.base_ref for task in tasks))
     for task in tasks:
         require_commands(task.spec.checks)
+        require_globs(task.spec.paths)
         if task.spec.agent and task.spec.agent not in agents:
             raise unknown_name("agent", task.spec.agent, [*agents, *roles])
         if task.spec.role and task.spec.role not in roles:
@@ -125,9 +130,9 @@ def require_known_names(workspace: Workspace, tasks: Iterable[Task]) -> None:
 
 def require_prefix(workspace: Workspace) -> None:
     """Raise `Refused` if a user branch has the name of the folder that task branches need."""
-    branch = workspace.config.branch
+    branch, repository = workspace.config.branch, workspace.repository
     first = branch.partition("/")[0]
-    if "/" in branch and branch_ref(first) in workspace.repository.refs(branch_ref(first)):
+    if "/" in branch and repository.has_ref(branch_ref(first)):
         raise Refused(
             "branch-prefix",
             f"a branch called {first} exists, so branch {branch} cannot be created",

@@ -11,13 +11,14 @@ import msgspec
 from gitorch.errors import Refused
 from gitorch.flow import undo as inverse
 from gitorch.flow.undo import UndoEntry
-from gitorch.git import notes
+from gitorch.git.notes import note_store
 from gitorch.model.naming import rescue_ref
 from gitorch.model.plan import PlanSession
-from gitorch.services import guard, remembered
+from gitorch.services import people_only
 from gitorch.services.changes import operate
+from gitorch.services.merging import remembered
 from gitorch.services.plan_approval import conclude_plan, mark_undecided, plan_of_operation, plan_store
-from gitorch.services.recovery import conclude_all, operation_lock
+from gitorch.services.recovery.operations import conclude_all, operation_lock
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import Operation
 
@@ -41,13 +42,13 @@ def undo(workspace: Workspace) -> UndoResult:
 
     Raises `Refused`, with nothing moved, if the state cannot be restored exactly.
     """
-    guard.require_person("undo operations")
+    people_only.require_person("undo operations")
     return _invert_next(workspace, workspace.operations.undoable, "there is nothing to undo")
 
 
 def redo(workspace: Workspace) -> UndoResult:
     """Redo what the last undo took back. Not possible after a new operation."""
-    guard.require_person("redo operations")
+    people_only.require_person("redo operations")
     return _invert_next(workspace, workspace.operations.redoable, "there is nothing to redo")
 
 
@@ -64,7 +65,7 @@ def undo_entries(workspace: Workspace, limit: int | None = None) -> tuple[list[U
 
 
 def _invert_next(workspace: Workspace, operations: _Operations, none_left: str) -> UndoResult:
-    with plan_store(workspace).lock(), operation_lock(workspace), notes.lock(workspace.repository):
+    with plan_store(workspace).lock(), operation_lock(workspace), note_store.lock(workspace.repository):
         conclude_all(workspace)
         operation = next(operations(), None)
         if operation is None:

@@ -5,22 +5,25 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from gitorch.errors import Refused
-from gitorch.git import rescue, worktree_list, worktrees
-from gitorch.git.layout import REMEMBERED_FOLDER
+from gitorch.git import worktree_list
+from gitorch.git.layout import TRASH
+from gitorch.git.repository import Repository
 from gitorch.git.user_hooks import HookState
-from gitorch.git.worktree_trash import TRASH, carry_out, new_stamp, removal
+from gitorch.git.worktrees import linked_worktrees, rescue_points
+from gitorch.git.worktrees.worktree_trash import carry_out, new_stamp, removal
 from gitorch.model import naming
-from gitorch.model.naming import NOTES, OWN_REFS, Oid, Ref, TaskId
+from gitorch.model.naming import NOTES, OWN_REFS, REMEMBERED_FOLDER, Oid, Ref, TaskId
 from gitorch.model.refs import RefUpdate
 from gitorch.model.task import State
 from gitorch.rooms.paths import worktree_path
-from gitorch.services import guard, hooks
-from gitorch.services.recovery import operation_lock
+from gitorch.services import hooks, people_only
+from gitorch.services.recovery.operations import operation_lock
 from gitorch.services.run_lock import run_lock
 from gitorch.services.workspace import Workspace
 
@@ -72,7 +75,7 @@ def uninstall(workspace: Workspace, *, purge: bool = False) -> Uninstalled:
 
     Uncommitted files go to rescue points first. Raises `Refused` while a run or an agent is active.
     """
-    guard.require_person("uninstall gitorch")
+    people_only.require_person("uninstall gitorch")
     running = [task.id for task in workspace.tasks.values() if task.state is State.RUNNING]
     if running:
         raise Refused("agents-running", f"agents are running: {', '.join(running)}", fix=("orchestrate kill --all",))
@@ -82,6 +85,7 @@ def uninstall(workspace: Workspace, *, purge: bool = False) -> Uninstalled:
         unsaved = tuple(_take_worktrees(workspace))
         for trash in trash_folders:
             _empty(trash, unsaved)
+        _drop_worktrees_folder(workspace.repository)
         changed = _remove_hooks(workspace)
         removed, _ = _refs(workspace, purge=purge)
         workspace.repository.update_refs([RefUpdate(ref, None, oid) for ref, oid in removed.items()], "uninstall")
@@ -100,14 +104,16 @@ def _take_worktrees(workspace: Workspace) -> Iterator[Path]:
     """Take the worktrees away; yield where those are whose files are not all in a rescue point."""
     repository, stamp = workspace.repository, new_stamp()
     for path in [*_own_worktrees(workspace)]:
-        worktree, saved = worktrees.find(repository, path), None
+        worktree, saved = linked_worktrees.find(repository, path), None
         if worktree is not None and not _CHECKED.fullmatch(path.name):
             ref = naming.rescue_ref(path.name)
-            saved = worktrees.rescue(repository, worktree, ref, f"uncommitted files of {path.name}", complete=True)
+            saved = linked_worktrees.rescue(
+                repository, worktree, ref, f"uncommitted files of {path.name}", complete=True
+            )
         moves = removal(repository, path, stamp)
-        with worktrees.lock(repository):
+        with linked_worktrees.lock(repository):
             carry_out(moves)
-        if saved and rescue.skipped_of(repository.commits([saved])[0].message):
+        if saved and rescue_points.skipped_of(repository.commits([saved])[0].message):
             yield from (move.new for move in moves if move.old == path)
 
 
@@ -132,6 +138,12 @@ def _empty(trash: Path, unsaved: Sequence[Path]) -> None:
             folder.rmdir()
 
 
+def _drop_worktrees_folder(repository: Repository) -> None:
+    """Remove git's folder of linked worktrees where it is empty, as git does with the last of them."""
+    with linked_worktrees.lock(repository), suppress(OSError):  # it has the worktrees of a person
+        (repository.common_dir / "worktrees").rmdir()
+
+
 def _remove_hooks(workspace: Workspace) -> tuple[Path, ...]:
     """Remove the installed hooks; return those that a person has changed, which stay."""
     changed = tuple(hook.path for hook in hooks.status(workspace)[1] if hook.state is HookState.CHANGED)
@@ -152,6 +164,7 @@ def _refs(workspace: Workspace, *, purge: bool) -> tuple[dict[Ref, Oid], tuple[R
     tips = [f"{tip}\n" for tip in other_refs.values()]
     listing = workspace.repository.git("rev-list", "--stdin", *bounds, input="".join(tips).encode()).text
     alone = {*listing.split()} if tips else set()
-    unique = [ref for ref, tip in other_refs.items() if tip in alone and ref not in copies]
+    # one ref for each commit: what came in from an agent may be kept by a later ref, too
+    unique = {tip: ref for ref, tip in other_refs.items() if tip in alone and ref not in copies}.values()
     removed = {ref: tip for ref, tip in other_refs.items() if ref not in unique}
     return removed, (*rescued, *unique)

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
 from gitorch.agents import AGENTS
-from gitorch.agents.command import CommandAgent
-from gitorch.agents.protocol import Agent
 from gitorch.config import AgentSettings
-from gitorch.executors.base import STREAMS, ExecutionId, Executor, ResourceUsage, Running, Submitted, missing_bytes
-from gitorch.flow.attempt import attempt_key
-from gitorch.model.forecast import ForecastSummary
+from gitorch.executors.protocol import Executor, ResourceUsage, Running, Submitted
+from gitorch.flow.attempt import attempt_key, line_events
+from gitorch.model.forecasts.conflict_forecast import ForecastSummary
 from gitorch.model.naming import TaskId
-from gitorch.model.outcome import Event, Exit
-from gitorch.model.redact import redacted
-from gitorch.model.task import ALIVE, Attempt, PastAttempt, State, Task
-from gitorch.services import forecast_record
-from gitorch.services.attempt_steps import AttemptStep, listed_steps
+from gitorch.model.outcome import Event
+from gitorch.model.task import Attempt, PastAttempt, State, Task
 from gitorch.services.executor import executor_of
+from gitorch.services.merging import forecast_record
+from gitorch.services.past.attempt_steps import AttemptStep, listed_steps
 from gitorch.services.workspace import Workspace
 
 _TAIL_BYTES = 65_536
@@ -32,21 +28,9 @@ _STEP_NUMBER = re.compile(r"^([a-z]+)-(?:\d+-)?")  # `check-1-lint`
 _ACTIVITY_WIDTH = 1000
 """Characters of an event that are enough for a line of the board."""
 
-_NEXT_STEP_SECONDS = 0.5
 _RECENT = timedelta(hours=24)
 
 Steps: TypeAlias = tuple[AttemptStep, ...]
-
-
-def executions(workspace: Workspace, task: Task, number: int | None = None) -> list[Submitted]:
-    """Return an attempt's executions (prepare, agent and checks) in the order of their submission."""
-    return executor_of(workspace).executions(attempt_key(task, number))
-
-
-def ran_since(workspace: Workspace, execution: Submitted, since: datetime) -> bool:
-    """Return whether an execution was still at work at a time, or has begun after it."""
-    status = executor_of(workspace).poll(execution.id)
-    return not isinstance(status, Exit) or status.started + status.seconds >= since.timestamp()
 
 
 def running(workspace: Workspace) -> list[tuple[Task, Submitted, Running]]:
@@ -59,66 +43,6 @@ def _running(executor: Executor, tasks: Mapping[TaskId, Task]) -> list[tuple[Tas
     latest = [(task, execution) for task in running_tasks for execution in executor.executions(attempt_key(task))[-1:]]
     polled = [(task, execution, executor.poll(execution.id)) for task, execution in latest]
     return [(task, execution, status) for task, execution, status in polled if isinstance(status, Running)]
-
-
-def transcript(workspace: Workspace, task: Task, execution: Submitted) -> Iterator[Event]:
-    """Yield the events of an execution's output."""
-    agent = _reader(workspace, task, execution)
-    with executor_of(workspace).open_output(execution.id, "stdout") as lines:
-        for line in lines:
-            yield from _events(agent, line)
-
-
-def follow(workspace: Workspace, task: Task) -> Iterator[tuple[Submitted, Event]]:
-    """Yield the events of a task's last attempt as they come, until it no longer runs."""
-    finished: set[ExecutionId] = set()
-    pause = threading.Event()
-    while True:
-        current = workspace.tasks[task.id]
-        for execution in executions(workspace, current):
-            if execution.id not in finished:
-                finished.add(execution.id)
-                for event in _follow(workspace, current, execution):
-                    yield execution, event
-        if current.state not in ALIVE:
-            return
-        pause.wait(_NEXT_STEP_SECONDS)
-
-
-def _follow(workspace: Workspace, task: Task, execution: Submitted) -> Iterator[Event]:
-    agent = _reader(workspace, task, execution)
-    for event in executor_of(workspace).events(execution.id):
-        if isinstance(event, bytes):
-            yield from _events(agent, event)
-
-
-def _events(agent: Agent, line: bytes) -> Iterator[Event]:
-    """Yield the events of one line of output, which may stand for output that was not kept."""
-    if missing_bytes(line):
-        yield Event(kind="text", text=line.decode().strip())
-        return
-    yield from map(_redacted, agent.events(line))
-
-
-def _redacted(event: Event) -> Event:
-    text = redacted(event.text)
-    return event if text == event.text else msgspec.structs.replace(event, text=text)
-
-
-def _reader(workspace: Workspace, task: Task, execution: Submitted) -> Agent:
-    """Return the agent that reads an execution's output: that of the attempt, or plain text for another step."""
-    name = task.attempt.agent if task.attempt else task.spec.agent
-    settings = workspace.config.agents.get(name)
-    is_agent = execution.step.startswith("agent-") and settings is not None
-    return AGENTS[settings.kind] if is_agent and settings else CommandAgent()
-
-
-def raw_outputs(workspace: Workspace, execution: Submitted) -> Iterator[BinaryIO]:
-    """Yield an execution's standard output and standard error, open for reading."""
-    executor = executor_of(workspace)
-    for stream in STREAMS:
-        with executor.open_output(execution.id, stream) as output:
-            yield output
 
 
 def usage(workspace: Workspace, execution: Submitted) -> ResourceUsage:
@@ -178,7 +102,7 @@ class LiveReader(msgspec.Struct, frozen=True, kw_only=True):
             return
         with self.executor.open_output(execution.id, "stdout", tail=_TAIL_BYTES) as lines:
             for line in lines.read().splitlines():
-                yield from _events(AGENTS[settings.kind], line)
+                yield from line_events(AGENTS[settings.kind], line)
 
 
 def _recent_attempts(task: Task, since: datetime) -> Iterator[Attempt | PastAttempt]:

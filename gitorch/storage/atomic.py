@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from gitorch import regular_files
+
 TORN = b" (incomplete)"
 """Ends a line that a killed writer left incomplete: what it announced has not begun."""
 
 
 def replace(
-    path: Path, content: bytes, *, mode: int | None = None, durable: bool = True, concurrent: bool = False
+    path: Path, content: bytes | bytearray, *, mode: int | None = None, durable: bool = True, concurrent: bool = False
 ) -> None:
     """Replace a file: write a new one, fsync, rename, fsync the folder.
 
@@ -30,7 +32,7 @@ def replace(
 def replace_in(
     folder: int,
     name: str,
-    content: bytes,
+    content: bytes | bytearray,
     *,
     mode: int | None = None,
     durable: bool = True,
@@ -70,8 +72,8 @@ def append(path: Path, lines: Iterable[bytes], *, durable: bool = True) -> None:
 
     A power cut may lose lines that are not `durable`. A link in place of the file is not followed.
     """
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    with os.fdopen(os.open(path, flags, 0o666), "ab+") as file:
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+    with os.fdopen(regular_files.open_at_once(path, flags), "ab+") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 1))
         is_torn = size > 0 and file.read(1) != b"\n"
@@ -93,6 +95,6 @@ def sync(folder: Path) -> None:
 def read_or_empty(path: Path) -> bytes:
     """Return the content of a file; empty if there is none."""
     try:
-        return path.read_bytes()
+        return regular_files.read(path)
     except (FileNotFoundError, NotADirectoryError):
         return b""

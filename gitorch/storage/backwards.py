@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from gitorch import regular_files
+
 _BLOCK = 65_536
+_MOST_BLOCKS = 250
+"""What does not end within these is no line of a log: some program has made the file large."""
 
 
 def lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield the complete lines of a file with their offsets, last one first; reads blocks on demand."""
+    """Yield the complete lines of a file with their offsets, last one first; reads blocks on demand.
+
+    Raises `OSError` at a line of more than 16 MB.
+    """
     try:
-        file = path.open("rb")
+        file = os.fdopen(regular_files.open_at_once(path), "rb")
     except FileNotFoundError:
         return
     with file:
@@ -32,5 +40,7 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
                     yield offset, line
                 is_complete = True
             parts.append(first)
+            if len(parts) > _MOST_BLOCKS:
+                raise OSError(errno.EFBIG, "a line of it is too long", str(path))
         if is_complete and (line := b"".join(reversed(parts))):
             yield 0, line

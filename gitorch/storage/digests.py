@@ -11,7 +11,7 @@ SIZE = 16
 """The length of a digest in bytes, where nothing else is asked for."""
 
 
-def digest(content: bytes, *, key: bytes = b"", size: int = SIZE) -> bytes:
+def digest(content: bytes | bytearray, *, key: bytes = b"", size: int = SIZE) -> bytes:
     """Return the digest of some bytes."""
     return blake2b(content, key=key, digest_size=size).digest()
 

@@ -30,7 +30,7 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def record(folder: Path, changes: Iterable[str], tasks: Sequence[str] = ()) -> list[ForeignChange]:
-    """Keep differences durably in the state folder; return them."""
+    """Keep differences durably in the state folder, and return them; names in them are without credentials already."""
     recorded = [ForeignChange(what=change, tasks=tuple(tasks), time=datetime.now(UTC)) for change in changes]
     if recorded:
         _append(folder, recorded)

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from gitorch.regular_files import open_at_once
+
 
 @contextmanager
 def file_lock(path: Path) -> Iterator[IO[str]]:
@@ -18,9 +20,23 @@ def file_lock(path: Path) -> Iterator[IO[str]]:
     Yields the locked file, so that child processes can hold it as well (`flock(2)`).
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666), "w") as file:
+    with open_file(path) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield file
+
+
+def open_file(path: Path) -> IO[str]:
+    """Open a file to lock it, made if it is missing. A link in its place is not followed, a pipe not waited for."""
+    return os.fdopen(open_at_once(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW), "a+")
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether another process holds the lock of a file; not if there is none."""
+    try:  # to read: the file system may be read-only
+        with os.fdopen(open_at_once(path)) as file:
+            return not try_lock(file, shared=True)
+    except FileNotFoundError:
+        return False
 
 
 def try_lock(file: IO[str], *, shared: bool = False) -> bool:

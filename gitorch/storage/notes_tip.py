@@ -6,6 +6,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+from gitorch import regular_files
 from gitorch.model.naming import NOTES, Oid
 from gitorch.storage import atomic
 
@@ -25,7 +26,7 @@ def remember(folder: Path, tip: Oid | None) -> None:
 def read(folder: Path) -> Oid | None:
     """Return the tip that was last kept; None if nothing is known."""
     with suppress(OSError):
-        content = (folder / _FILE).read_bytes().strip()
+        content = regular_files.read(folder / _FILE).strip()
         if _OID.fullmatch(content):
             return Oid(content.decode())
     return None
@@ -41,7 +42,7 @@ def may_be_lost(folder: Path, common_dir: Path) -> bool:
 
 def _is_whole(common_dir: Path) -> bool:
     try:
-        content = (common_dir / NOTES).read_bytes()
+        content = regular_files.read(common_dir / NOTES)
     except OSError:
         return b" %s\n" % NOTES.encode() in atomic.read_or_empty(common_dir / "packed-refs")
     return bool(_OID.fullmatch(content.strip())) or content.startswith(b"ref: ")

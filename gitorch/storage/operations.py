@@ -19,7 +19,7 @@ from typing import IO, Any
 import msgspec
 from msgspec import field
 
-from gitorch import typed
+from gitorch import regular_files, typed
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.refs import RefUpdate
 from gitorch.model.table import field_values, from_table, to_table
@@ -242,7 +242,7 @@ class OperationLog:
         if self._missing_bytes():
             return False
         try:
-            with self.path.open("rb") as file:
+            with os.fdopen(regular_files.open_at_once(self.path), "rb") as file:
                 size = file.seek(0, os.SEEK_END)
                 if not size:  # it was made, and nothing has begun
                     return True
@@ -338,7 +338,7 @@ class OperationLog:
                 continue
             try:
                 entry = _entry(line)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            except (msgspec.DecodeError, UnicodeDecodeError):
                 self._report_damaged_line(offset)
                 continue
             yield entry

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from gitorch import typed
+from gitorch import regular_files, typed
 from gitorch.errors import NotFound, Refused, there_is
 from gitorch.model import naming
 from gitorch.model.plan import PlanSession
@@ -133,7 +133,7 @@ class PlanStore:
         for revision in sorted(revisions, key=lambda match: int(match[1]), reverse=True):
             path = self.folder / name / revision[0]
             try:
-                return typed.from_json(path.read_bytes(), PlanSession)
+                return typed.from_json(regular_files.read(path), PlanSession)
             except FileNotFoundError:
                 return None
             except (msgspec.DecodeError, UnicodeDecodeError, IsADirectoryError) as error:
@@ -141,7 +141,7 @@ class PlanStore:
         return None
 
     def _record(self, session: PlanSession) -> None:
-        """Record a revision as gitorch's own: a run tells of those that others write."""
+        """Record a revision as gitorch's own: a run reports those that others write."""
         path = self.folder / session.id / _file(session.revision)
         own_changes.record(self.folder.parent, {str(path): ("", own_changes.identity(path))})
 

@@ -1,4 +1,4 @@
-"""Seals: by a key of the user's, gitorch knows its own records again, and whatever another program wrote.
+"""Seals: with the user's key, gitorch knows its own records again, and whatever another program wrote.
 
 The key is a file in the user's configuration folder, outside of every repository, that only the user can read. No
 process of an agent inherits it. Without a sandbox an agent runs as the same user and could read that file: a seal stops
@@ -25,6 +25,17 @@ _END = b'"}'
 def derived_key(purpose: str) -> bytes:
     """Return the key for one purpose; raise `SetupNeeded` or `Refused` if the user's key cannot be made or read."""
     return digest(purpose.encode(), key=_key(user_folder() / "seal.key"), size=_KEY_BYTES)
+
+
+def first_time() -> float:
+    """Return when the user's key was made, in Unix seconds: what is older cannot have a seal of it."""
+    _key(user_folder() / "seal.key")
+    return (user_folder() / "seal.key").lstat().st_mtime
+
+
+def is_sealed(content: bytes) -> bool:
+    """Return whether something has a seal, whoever made it."""
+    return _MARK in content
 
 
 def seal(content: bytes, key: bytes) -> bytes:

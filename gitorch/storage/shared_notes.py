@@ -14,10 +14,10 @@ from typing import IO
 import msgspec
 from msgspec import field
 
-from gitorch import typed
+from gitorch import regular_files, typed
 from gitorch.errors import InvalidInput, NotFound, Refused
 from gitorch.model.clock import now
-from gitorch.model.redact import redacted
+from gitorch.model.credentials.redaction import redacted
 from gitorch.model.visible import visible
 from gitorch.storage import locks, sizes
 from gitorch.storage.atomic import replace
@@ -54,7 +54,7 @@ class SharedNotes:
     def run(self) -> int:
         """The number of the current or next run."""
         try:
-            return int((self.folder / "run").read_text("ascii"))
+            return int(regular_files.read(self.folder / "run"))
         except FileNotFoundError:
             return 1
         except ValueError as error:

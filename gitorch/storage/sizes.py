@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from gitorch import typed
+from gitorch import regular_files, typed
 
 _FOLDER = "sizes"
 
@@ -38,7 +38,8 @@ def note(folder: Path, path: Path, *, name: str = "", number: int = 0) -> None:
     with suppress(OSError):
         size = Size(str(path.relative_to(folder)), path.stat().st_size if path.exists() else 0, number)
         (folder / _FOLDER).mkdir(exist_ok=True)
-        file = os.open(_file(folder, name or path.name), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW
+        file = regular_files.open_at_once(_file(folder, name or path.name), flags)
         try:
             content = msgspec.json.encode(size)
             os.pwrite(file, content, 0)
@@ -56,7 +57,7 @@ def forget(folder: Path, name: str) -> None:
 def noted(folder: Path, name: str) -> Size | None:
     """Return what was last noted about a file; None if nothing is known."""
     try:
-        return typed.from_json(_file(folder, name).read_bytes(), Size)
+        return typed.from_json(regular_files.read(_file(folder, name)), Size)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 

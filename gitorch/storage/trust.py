@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from gitorch import typed
+from gitorch import regular_files, typed
 from gitorch.config import FILE, PERSONAL, Layer, overlay, user_folder
-from gitorch.errors import Refused
+from gitorch.errors import Refused, SetupNeeded
 from gitorch.storage import own_changes
 from gitorch.storage.atomic import replace
 
@@ -33,11 +33,23 @@ def commands(layers: Sequence[Layer]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for layer in layers:
         if layer.origin in (FILE, PERSONAL):
-            overlay(merged, {key: layer.settings[key] for key in _RUNS_COMMANDS if key in layer.settings}, {}, "")
-            for table, name in _SINGLE_COMMANDS:
-                if command := layer.settings.get(table, {}).get(name):
-                    overlay(merged, {table: {name: command}}, {}, "")
+            overlay(merged, _own_commands(layer), {}, "")
     return {key: value for key, value in merged.items() if value}
+
+
+def files(layers: Sequence[Layer]) -> list[str]:
+    """Return which of a repository's configuration files contain commands."""
+    return [layer.origin for layer in layers if layer.origin in (FILE, PERSONAL) and any(_own_commands(layer).values())]
+
+
+def _own_commands(layer: Layer) -> dict[str, Any]:
+    tables = {key: layer.settings[key] for key in _RUNS_COMMANDS if key in layer.settings}
+    single = {
+        table: {name: command}
+        for table, name in _SINGLE_COMMANDS
+        if (command := layer.settings.get(table, {}).get(name))
+    }
+    return {**tables, **single}
 
 
 def digest(commands: Mapping[str, Any]) -> str:
@@ -52,6 +64,15 @@ def is_trusted(repository: Path, commands: Mapping[str, Any]) -> bool:
 
 def agree(repository: Path, *agreements: Mapping[str, Any]) -> None:
     """Record that the user trusts each of these sets of commands, and its checks alone."""
+    try:
+        _trust_file().parent.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:  # below /proc, or a folder that was removed: nothing can be made there
+        raise SetupNeeded(
+            "user-folder",
+            f"cannot make {_trust_file().parent}, where trusted commands are recorded",
+            why=error.strerror or "",
+            fix=("export XDG_CONFIG_HOME=...   a folder that you can write to",),
+        ) from error
     agreed = _trusted_digests()
     if _damage():
         _trust_file().rename(_trust_file().with_name(f"trusted.json.damaged-{datetime.now():%Y%m%dT%H%M%S%f}"))
@@ -61,7 +82,6 @@ def agree(repository: Path, *agreements: Mapping[str, Any]) -> None:
     digests = [digest(part) for part in parts]
     earlier = [known for known in agreed.get(str(repository), []) if known not in digests]
     agreed[str(repository)] = list(dict.fromkeys([*earlier, *digests]))
-    _trust_file().parent.mkdir(parents=True, exist_ok=True)
     replace(_trust_file(), json.dumps(agreed, indent=1).encode())
     for commands in agreements[:1]:  # the others are checks of commits, which are not shown again
         path = _commands_file(digest(commands))
@@ -74,7 +94,7 @@ def agreed_before(repository: Path) -> dict[str, Any] | None:
     """Return the commands that the user trusted last, to show what is new; None if they are not known."""
     for name in reversed(_trusted_digests().get(str(repository), [])):
         try:
-            known = typed.from_json(_commands_file(name).read_bytes(), dict[str, Any])
+            known = typed.from_json(regular_files.read(_commands_file(name)), dict[str, Any])
         except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
             continue
         if digest(known) == name:
@@ -109,7 +129,7 @@ def _setting_names(commands: Mapping[str, Any]) -> Sequence[str]:
 def _trusted_digests() -> dict[str, list[str]]:
     """Return the hashes by repository; none from a damaged file, so that the user is asked again."""
     try:
-        return typed.from_json(_trust_file().read_bytes(), dict[str, list[str]])
+        return typed.from_json(regular_files.read(_trust_file()), dict[str, list[str]])
     except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
         return {}
 
@@ -117,7 +137,7 @@ def _trusted_digests() -> dict[str, list[str]]:
 def _damage() -> list[str]:
     """Return what is wrong with the file; nothing if it is whole or missing."""
     try:
-        typed.from_json(_trust_file().read_bytes(), dict[str, list[str]])
+        typed.from_json(regular_files.read(_trust_file()), dict[str, list[str]])
     except FileNotFoundError:
         return []
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -7,10 +7,19 @@ from dataclasses import dataclass
 from gitorch.syntax import words
 from gitorch.syntax.alignment import align_equal
 from gitorch.syntax.calls import copied_call_changed
+from gitorch.syntax.enumerations import changed_value
 from gitorch.syntax.grammar import count_errors, parse
 from gitorch.syntax.languages import Language
 from gitorch.syntax.nodes import Node
-from gitorch.syntax.scopes import removed_name_in_use, removed_unit_in_use, repeated_entry, unchanged_texts
+from gitorch.syntax.scopes import (
+    entry_elsewhere,
+    removed_name_in_use,
+    removed_unit_in_use,
+    repeated_binding,
+    repeated_entry,
+    unchanged_texts,
+    unreached_statement,
+)
 
 # larger files are data or generated: a merge by structure would take seconds
 _LARGEST = 400_000
@@ -66,7 +75,11 @@ def objection(versions: Versions, content: bytes) -> str | None:
     unchanged = unchanged_texts(versions.roots, merged)
     return (
         repeated_entry(versions.roots, merged, unchanged)
+        or entry_elsewhere(versions.roots, merged, unchanged)
+        or changed_value(versions.roots, merged)
+        or repeated_binding(versions.roots, merged, unchanged)
         or removed_name_in_use(versions.roots, merged, unchanged)
         or removed_unit_in_use(versions.roots, merged, unchanged)
+        or unreached_statement(versions.roots, merged, unchanged)
         or copied_call_changed(versions.roots, unchanged)
     )

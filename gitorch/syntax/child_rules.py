@@ -10,9 +10,9 @@ from gitorch.syntax import moves
 from gitorch.syntax.choices import Choices
 from gitorch.syntax.likeness import same_code
 from gitorch.syntax.nodes import Node
+from gitorch.syntax.outcome import Refused, Unresolved
 from gitorch.syntax.pieces import Piece, merged_piece, piece_of
 from gitorch.syntax.sequences import Lost, Run
-from gitorch.syntax.unresolved import Refused, Unresolved
 
 _OPENING = frozenset({b"(", b"[", b"{"})
 _CLOSING = frozenset({b")", b"]", b"}"})

@@ -24,8 +24,10 @@ def key_of(node: Node) -> bytes | None:
     paths = node.language.keys.get(node.kind)
     if paths is None:
         return None
-    parts = [node.by_path(path) for path in paths.split("+")]
-    return b" ".join(part.text for part in parts if part is not None) if all(parts) else None
+    parts = {path: node.by_path(path.rstrip("?")) for path in paths.split("+")}
+    if any(part is None and not path.endswith("?") for path, part in parts.items()):
+        return None
+    return b" ".join(part.text for part in parts.values() if part is not None)
 
 
 def is_unit(node: Node) -> bool:

@@ -11,8 +11,8 @@ from dataclasses import replace
 from gitorch.syntax import words
 from gitorch.syntax.alignment import align_equal, fill_gaps
 from gitorch.syntax.choices import Choices
+from gitorch.syntax.outcome import Unresolved
 from gitorch.syntax.sequences import Lost, Run, merge_sequences
-from gitorch.syntax.unresolved import Unresolved
 
 # a line is a changed line, and not another one, from this share of common words on
 _SAME_LINE = 0.6

@@ -13,6 +13,15 @@ _SAME = 0.8
 _BRACKETS = (b"(", b"[", b"{")
 
 
+def swaps_branches(before: Node, after: Node) -> bool:
+    """Return whether a conditional's first branch is what another branch was before: its condition is another one."""
+    first, old_first = after.by_field("consequence"), before.by_field("consequence")
+    if first is None or old_first is None or same_code(first, old_first):
+        return False
+    others = (child for child in before.children if child.field == "alternative")
+    return any(same_code(first, body) for other in others for body in (other, *other.children))
+
+
 def indentation(node: Node) -> bytes:
     """Return the indentation of a node that begins a line; empty if it does not."""
     return node.lead.rpartition(b"\n")[2] if b"\n" in node.lead else b""

@@ -23,7 +23,7 @@ def has_names(path: str) -> bool:
 
 def count_names(content: bytes) -> Counter[str]:
     """Return how often each word that could be a name is in a file, whatever it means there; needs no grammar."""
-    return Counter(name.decode("utf-8", "replace") for name in _NAME.findall(content))
+    return Counter({name.decode(): count for name, count in Counter(_NAME.findall(content)).items()})
 
 
 def public_names(path: str, content: bytes) -> frozenset[str]:

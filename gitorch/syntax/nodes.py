@@ -60,8 +60,10 @@ class Node:
     def _open(self) -> list[Node]:
         children: list[Node] = []
         end = self._start
+        own_end = self._start + len(self.text)
         for parsed, field in _parsed_children(self._parsed):
-            text = self._source[parsed.start_byte : parsed.end_byte]
+            # a leaf can have the line end that this node is without, such as the value of a macro in C
+            text = self._source[parsed.start_byte : min(parsed.end_byte, own_end)]
             if parsed.is_named and parsed.child_count and parsed.type not in self.language.texts:
                 text = text.rstrip()
             lead = self._source[end : parsed.start_byte]

@@ -42,6 +42,19 @@ def _separator(base: Node, ours: Node, theirs: Node) -> bytes:
     return separators[1] or separators[2]
 
 
+def each_once(pieces: Sequence[Piece], texts: frozenset[bytes]) -> list[Piece]:
+    """Return pieces without what one side inserts again after the other; only of those with one of these texts."""
+    seen: set[bytes] = set()
+    kept: list[Piece] = []
+    for piece in pieces:
+        if piece.inserted and piece.text in texts:
+            if piece.text in seen:
+                continue
+            seen.add(piece.text)
+        kept.append(piece)
+    return kept
+
+
 def join_pieces(pieces: Sequence[Piece], versions: Sequence[Node]) -> bytes:
     """Return the text of a node with these children; `versions` are base, ours and theirs."""
     tail = either_space(*(version.tail for version in versions))

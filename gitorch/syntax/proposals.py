@@ -14,12 +14,13 @@ from gitorch.syntax.admissible import (
 )
 from gitorch.syntax.alignment import align_equal
 from gitorch.syntax.choices import Choices, in_order_of_likelihood
+from gitorch.syntax.grammar import parse
 from gitorch.syntax.hoisting import with_names_unified
-from gitorch.syntax.languages import language_of
+from gitorch.syntax.languages import Language, language_of
 from gitorch.syntax.lines import merge_lines
-from gitorch.syntax.proposal import SyntaxProposal
+from gitorch.syntax.outcome import SyntaxProposal, Unresolved
+from gitorch.syntax.outline import declared_twice
 from gitorch.syntax.tree_merge import TreeMerger
-from gitorch.syntax.unresolved import Unresolved
 
 # larger files are data or generated, and a merge of them would take seconds
 _LARGEST = 2_000_000
@@ -56,39 +57,45 @@ def _ladder(path: str, base: bytes, ours: bytes, theirs: bytes) -> Iterator[Synt
     language = language_of(path)
     versions = None if language is None else parse_versions((base, ours, theirs), language)
     if language is None or versions is None:
-        missing = "" if language is None else f"; it is too large, or {language.grammar} is not installed"
+        missing = "" if language is None else _why_not_parsed(language)
         for proposal in _by_lines(path, base, ours, theirs, missing):
             if language is None or parses_no_worse((base, ours, theirs), language, proposal.content):
                 yield proposal
         return
 
-    plain = _by_tree(versions, "structure", ())
+    plain = _by_tree(path, versions, "structure", ())
     first = next(plain, None)
     if first is not None:
         yield first
         yield from plain
     elif language.hoists:
-        yield from _with_unified_names(versions)
+        yield from _with_unified_names(path, versions)
     if first is None and versions.errors:
         # the grammar does not understand the file, such as a template
         yield from _by_lines(path, base, ours, theirs, f"; it does not parse as {language.name}")
 
 
-def _by_tree(versions: Versions, kind: str, evidence: tuple[str, ...]) -> Iterator[SyntaxProposal]:
+def _why_not_parsed(language: Language) -> str:
+    if parse(b"", language) is None:
+        return f"; {language.grammar} is not installed: pip install 'gitorch[resolve]'"
+    return "; it is too large to parse"
+
+
+def _by_tree(path: str, versions: Versions, kind: str, evidence: tuple[str, ...]) -> Iterator[SyntaxProposal]:
     def merge(choices: Choices) -> bytes:
         return TreeMerger(choices).merge(*versions.roots)
 
     for content, choices in _variants(merge):
-        if not objection(versions, content):
+        if not objection(versions, content) and not declared_twice(path, *versions.sources, content):
             sentence = f"merged by structure ({versions.language.name})"
             yield SyntaxProposal(content, kind, (sentence, *evidence, *choices.evidence))
 
 
-def _with_unified_names(versions: Versions) -> Iterator[SyntaxProposal]:
+def _with_unified_names(path: str, versions: Versions) -> Iterator[SyntaxProposal]:
     unified = with_names_unified(versions.roots)
     renamed = None if unified is None else parse_versions(unified.sources, versions.language)
     if unified is not None and renamed is not None:
-        yield from _by_tree(renamed, "renamed", unified.evidence)
+        yield from _by_tree(path, renamed, "renamed", unified.evidence)
 
 
 def _is_mergeable(text: bytes) -> bool:
@@ -113,7 +120,7 @@ def _by_lines(path: str, base: bytes, ours: bytes, theirs: bytes, missing: str) 
         return merge_lines(base, ours, theirs, choices, prose=path.lower().endswith(_PROSE))
 
     for content, choices in _variants(merge):
-        if words.conserved(base, ours, theirs, content):
+        if words.conserved(base, ours, theirs, content) and not declared_twice(path, base, ours, theirs, content):
             yield SyntaxProposal(content, "both", (f"merged by lines{missing}", *choices.evidence))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from gitorch.syntax.unresolved import Unresolved
+from gitorch.syntax.outcome import Unresolved
 
 Item = TypeVar("Item")
 Merged = TypeVar("Merged")

@@ -6,7 +6,7 @@ import re
 
 from gitorch.syntax.choices import Choices
 from gitorch.syntax.lines import merge_lines
-from gitorch.syntax.unresolved import Unresolved
+from gitorch.syntax.outcome import Unresolved
 
 _QUOTED = re.compile(rb"(\w*(?P<quote>\"\"\"|'''|[\"'`]))(?P<body>.*?)(?P<space>\s*)(?P=quote)", re.DOTALL)
 

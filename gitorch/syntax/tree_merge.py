@@ -9,10 +9,11 @@ from gitorch.syntax.child_rules import ChildRules, ChildUnresolved
 from gitorch.syntax.choices import Choices
 from gitorch.syntax.likeness import align_children, is_unit, key_of, likeness, same_code
 from gitorch.syntax.nodes import Node
-from gitorch.syntax.pieces import Piece, join_pieces
+from gitorch.syntax.outcome import Refused, Unresolved
+from gitorch.syntax.pieces import Piece, each_once, join_pieces
+from gitorch.syntax.scopes import imported_by_both
 from gitorch.syntax.sequences import merge_sequences
 from gitorch.syntax.texts import merge_text
-from gitorch.syntax.unresolved import Refused, Unresolved
 
 # a pair that cannot be merged and is less alike than this may be two different nodes
 _SURE_PAIR = 0.93
@@ -110,6 +111,8 @@ class TreeMerger:
         raise Unresolved("both sides replace the same code")
 
     def _merge_children(self, base: Node, ours: Node, theirs: Node) -> bytes:
+        if moves.swaps_branches(base, ours) or moves.swaps_branches(base, theirs):
+            raise Refused("one side swaps the branches of a condition")
         name = key_of(base) if is_unit(base) and base.kind != "decorated_definition" else None
         if name is not None:
             self._scope.append(name.decode("utf-8", "replace"))
@@ -120,7 +123,10 @@ class TreeMerger:
         finally:
             if name is not None:
                 self._scope.pop()
-        return join_pieces(pieces, (base, ours, theirs))
+        once = each_once(pieces, imported_by_both(base, ours, theirs))
+        if len(once) < len(pieces):
+            self.choices.note(f"what both sides import is there once {self.scope_name()}".strip())
+        return join_pieces(once, (base, ours, theirs))
 
     def _merge_aligned(
         self, versions: tuple[Node, Node, Node], to_ours: Partners, to_theirs: Partners, retries: int

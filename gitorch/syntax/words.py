@@ -7,7 +7,8 @@ from collections import Counter
 from functools import lru_cache
 
 _TOKENS = re.compile(rb"\w+|[^\w\s]")
-_PIECES = re.compile(rb"\w+|[^\S\n]+|\n|[^\w\s]")
+_PIECES = re.compile(rb"v?\d+(?:\.\w+|-\d\w*)+|\w+|[^\S\n]+|\n|[^\w\s]")
+"""A version or a date is one word: half of each side is neither."""
 _NAMES = re.compile(rb"\w+")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from gitorch.services.pending_refresh import LOCK
+from gitorch.services.merging.pending_refresh import LOCK
 from tests.attacks.attack import FAILED, WARNED, Attack, World
 from tests.attacks.victims import SIDES, use_git
 from tests.support.cli import Answer, Cli, does

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from gitorch.git.repository import Repository
-from gitorch.rooms.base import Collected, Rejected
 from gitorch.rooms.private_worktree import PrivateWorktree
+from gitorch.rooms.protocol import Collected, Rejected
 from tests.attacks.catalogue import nights
 from tests.attacks.night import spend, verify
 from tests.attacks.services import Services

@@ -90,6 +90,8 @@ def build(top: Path) -> Victims:
     (repo / "build").mkdir()
     (repo / "build" / "private.log").write_text("secret-ignored")
     (top / "repo.orch" / "other" / "wip.txt").write_text("secret-wip")
+    (top / "repo.orch" / "other" / "build").mkdir()
+    (top / "repo.orch" / "other" / "build" / "tool.js").write_text("mine\n")
     (top / "side" / "plans.txt").write_text("secret-side")
     lfs = repo / ".git" / "lfs" / "objects" / "aa" / "bb"
     lfs.mkdir(parents=True)

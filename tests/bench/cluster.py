@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 
-from gitorch.executors.base import Spec
+from gitorch.executors.protocol import Spec
 from gitorch.executors.temporal.connection import Connection, Target
 from gitorch.executors.temporal.engine import Engine
 from gitorch.executors.temporal.executor import TemporalExecutor

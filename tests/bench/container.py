@@ -84,11 +84,22 @@ def make(root: Path, packages: Sequence[str]) -> None:
         sys.exit(f"error: {root} exists")
     if not shutil.which("debootstrap"):
         sys.exit("error: debootstrap is not installed: apt-get install debootstrap")
-    chosen = ",".join((*PACKAGES, *packages))
-    subprocess.run(["debootstrap", "--variant=minbase", f"--include={chosen}", RELEASE, str(root)], check=True)
-    subprocess.run(
-        ["chroot", str(root), "useradd", "--create-home", f"--uid={ID}", "--shell=/bin/bash", USER], check=True
-    )
+    unfinished = root.with_name(f"{root.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    subprocess.run(["debootstrap", "--variant=minbase", RELEASE, str(unfinished)], check=True)
+    # apt, because debootstrap configures no packages that depend on each other or on virtual ones (npm, rustc)
+    _inside(unfinished, "apt-get", "install", "--yes", "--no-install-recommends", *PACKAGES, *packages)
+    _inside(unfinished, "apt-get", "clean")
+    _inside(unfinished, "useradd", "--create-home", f"--uid={ID}", "--shell=/bin/bash", USER)
+    unfinished.rename(root)
+
+
+def _inside(root: Path, *words: str) -> None:
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+    # Java's installation reads /proc
+    script = 'mount --types proc proc "$0/proc" && exec chroot "$0" "$@"'
+    namespaces = ("unshare", "--mount", "--propagation=private", "--pid", "--fork")
+    subprocess.run([*namespaces, "sh", "-c", script, str(root), *words], env=environment, check=True)
 
 
 def main() -> None:

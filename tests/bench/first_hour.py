@@ -96,6 +96,7 @@ def kinds() -> dict[str, Kind]:
     for kind in typed.from_object(rows, list[Kind]):
         like = table.get(kind.like, kind)
         both = {field: {**getattr(like, field), **getattr(kind, field)} for field in ("files", "right", "wrong")}
+        both["files"] = {name: content for name, content in both["files"].items() if content}
         table[kind.name] = msgspec.structs.replace(kind, **both)
     return table
 

@@ -26,13 +26,14 @@ import msgspec
 
 from gitorch import services
 from gitorch.cli import main as cli
-from gitorch.executors.base import ExecutionId
 from gitorch.executors.local import LocalExecutor
+from gitorch.executors.protocol import ExecutionId
 from gitorch.flow import intake
 from gitorch.flow.attempt import lifecycle
 from gitorch.flow.scheduling import scheduler
-from gitorch.git import notes, worktrees
+from gitorch.git.notes import note_store
 from gitorch.git.repository import Repository
+from gitorch.git.worktrees import linked_worktrees
 from gitorch.services.open import open_workspace
 from gitorch.storage import trust
 from gitorch.storage.tasks import Store
@@ -102,13 +103,13 @@ class Clock:
             (lifecycle, "prepare", "prepare"),
             (lifecycle, "execute_agent", "execution"),
             (lifecycle, "_collect", "collect"),
-            (notes.NoteWriter, "append", "notes"),
+            (note_store.NoteWriter, "append", "notes"),
             (scheduler.Scheduler, "_hand_over", "state"),
             (scheduler.Scheduler, "_run_attempt", "attempt"),
             (Store, "save", "save"),
             (Store, "snapshot", "snapshot"),
             (Repository, "git", "git"),
-            (worktrees, "add", "worktree add"),
+            (linked_worktrees, "add", "worktree add"),
         ]
         plain = LocalExecutor.wait
 

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import msgspec
 
+from gitorch.model.forecasts.run_forecast import Expectations, NextTask, PastTask, TaskSize, forecast, makespan, size_of
 from gitorch.model.naming import TaskId
-from gitorch.model.run_forecast import Expectations, NextTask, PastTask, TaskSize, forecast, makespan, size_of
 from gitorch.model.task import Task
 from gitorch.services.open import open_workspace
 from tests.bench.night import sealed

@@ -95,6 +95,7 @@ def main() -> None:
             assert worker.stderr is not None
             assert b"ready" in worker.stderr.readline()
             cli = Cli(home)
+            cli.loads_temporal = True
             local = seconds_each(cli, "local", options.tasks)
             cli.configure(OBEDIENT + f'[remote]\naddress = "{server.address}"\n')
             cold = seconds_each(cli, "cold", 1)

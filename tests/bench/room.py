@@ -16,12 +16,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from gitorch.git import worktrees
 from gitorch.git.repository import Repository
-from gitorch.git.rescue import rescue
+from gitorch.git.worktrees import linked_worktrees
+from gitorch.git.worktrees.rescue_points import rescue
 from gitorch.model.naming import Oid, rescue_ref
-from gitorch.rooms.base import RoomSpec
 from gitorch.rooms.boxed_worktree import BoxedWorktrees
+from gitorch.rooms.protocol import RoomSpec
 from gitorch.rooms.recorded_rooms import RecordedRooms
 from gitorch.rooms.trees import WorktreePool
 from gitorch.services.agents import run_context
@@ -61,6 +61,13 @@ def timed(work: Callable[..., object], *arguments: object) -> float:
     return time.perf_counter() - start
 
 
+def charged(work: Callable[..., object], *arguments: object) -> tuple[float, float]:
+    """Return how long something takes, and the processor time of this process and its children meanwhile."""
+    before = os.times()
+    seconds = timed(work, *arguments)
+    return seconds, sum(os.times()[:4]) - sum(before[:4])
+
+
 def add_plainly(repo: Path, number: int) -> None:
     git("worktree", "add", "-q", "-b", f"p{number}", str(repo.parent / f"p{number}"), cwd=repo)
 
@@ -86,7 +93,7 @@ def measure(repo: Path, rounds: int) -> dict[str, float]:
     made = [rooms.reopen(named(repo, f"t{number}")) for number in numbers]
     start = [timed(act, room, "true") for room in made]
     outside = [timed(subprocess.run, ["/bin/sh", "-c", "true"]) for _ in made]
-    idle = [timed(room.collect, "work") for room in made]
+    idle = [charged(room.collect, "work") for room in made]
     for room in made:
         act(room, "echo x > x; git add x; git commit -qm x")
     home = [timed(room.collect, "work") for room in made]
@@ -96,7 +103,8 @@ def measure(repo: Path, rounds: int) -> dict[str, float]:
         "room, after the first": statistics.median(later),
         "`true` outside": statistics.median(outside),
         "`true` in the box": statistics.median(start),
-        "import, nothing new": statistics.median(idle),
+        "import, nothing new": statistics.median(seconds for seconds, _ in idle),
+        "import, nothing new: processor": statistics.fmean(processor for _, processor in idle),
         "import, one commit": statistics.median(home),
         CHECK: statistics.median(check_worktrees(repo, rounds)),
         RESCUE: statistics.median(rescue_points(repo, rounds)),
@@ -119,7 +127,7 @@ def rescue_points(repo: Path, rounds: int) -> list[float]:
     """Return how long a rescue point takes, of 300 changed files and of all that there are in a small repository."""
     repository = Repository.discover(repo)
     git("branch", "rescued", "main", cwd=repo)
-    worktree = worktrees.add(repository, repo.parent / "rescued", "rescued", "a benchmark")
+    worktree = linked_worktrees.add(repository, repo.parent / "rescued", "rescued", "a benchmark")
     files = sorted(path for path in worktree.path.glob("**/*") if path.is_file() and path.name != ".git")
     seconds = []
     for number in range(rounds):

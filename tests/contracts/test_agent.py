@@ -9,8 +9,7 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from gitorch.agents import AGENTS
 from gitorch.agents.protocol import Agent, ProbeResult, Request

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.executors.base import STDIN_FILE, ExecutionId, Executor, NotStarted, Running, Spec, Stream, total_slots
 from gitorch.executors.local import LocalExecutor
+from gitorch.executors.protocol import STDIN_FILE, ExecutionId, Executor, NotStarted, Running, Spec, Stream, total_slots
+from gitorch.executors.timed_lines import follow_timed_lines, timed_lines
 from gitorch.model.outcome import Exit
 from tests.support.api import until
 from tests.support.executions import DAEMON, STUBBORN, TIDY, Signal, marked, program, python, shell
 from tests.support.socket_executor import SocketExecutor, serving
-from tests.support.temporal import Server, TemporalConnect, submit_and_wait, working
-from tests.support.temporal import serving as serving_temporal
+from tests.support.temporal import Server, TemporalConnect, serving as serving_temporal, submit_and_wait, working
 
 LONG = 86_400.0
 """A grace period that no machine is too slow for."""
@@ -293,6 +293,23 @@ def test_a_program_that_has_written_something_says_when(executor: Executor) -> N
     executor.wait(execution)
 
 
+def test_the_times_of_lines_are_known(executor: Executor, ready: Signal) -> None:
+    """Those of a line, while the program runs and after its end: a line comes later than the one before."""
+    before = time.time()
+    script = f"echo one; sleep 1.2; echo two; echo > {ready.path}; sleep 600"
+    execution = executor.submit(shell("run/a/1", script))
+    followed = follow_timed_lines(executor, execution)
+    timed = [next(followed), next(followed)]
+    assert [line for line, _ in timed] == [b"one\n", b"two\n"]
+    times = [when for _, when in timed if when]
+    assert before - 1 < times[0] < times[0] + 1 < times[1] <= time.time()
+    ready.wait()
+    executor.cancel(execution, "", now=True)
+    executor.wait(execution)
+    assert list(timed_lines(executor, execution)) == timed
+    assert list(timed_lines(executor, executor.id_of("run/b/1"))) == []
+
+
 def test_states(executor: Executor, ready: Signal) -> None:
     """Not started, running, ended: `poll` says which, `adopt` names the running ones, `usage` what they use."""
     execution = executor.id_of("run/a/1")
@@ -328,6 +345,25 @@ def test_events_are_the_lines_as_they_come_and_then_the_exit(executor: Executor,
     assert end == executor.wait(execution) == executor.poll(execution)
     assert list(executor.events(execution)) == [b"one\n", b"two\n", b"three\n", b"four", end]
     assert list(executor.events(executor.id_of("a/2/agent-1"))) == []
+
+
+def test_new_output_is_what_came_after_a_position(executor: Executor, ready: Signal, tmp_path: Path) -> None:
+    """While a program runs and after its end; nothing for one that never started."""
+    go = Signal(tmp_path / "go")
+    script = f"echo one; echo why >&2; echo two; echo > {ready.path}; read word < {go.path}; echo 3"
+    execution = executor.submit(shell("a/e", script))
+    ready.wait()
+    assert until(lambda: printed(executor, execution) == b"one\ntwo\n")
+    first = [*executor.new_output(execution, 0)]
+    position = first[-1][0]
+    assert b"".join(data for _, data in first) == b"one\ntwo\n"
+    assert [*executor.new_output(execution, position)] == []
+    go.path.write_text("go\n")
+    ended(executor, execution)
+    go.close()
+    assert b"".join(data for _, data in executor.new_output(execution, position)) == b"3\n"
+    assert [*executor.new_output(execution, 0, stream="stderr")] == [(4, b"why\n")]
+    assert [*executor.new_output(executor.id_of("a/never"), 0)] == []
 
 
 def test_a_reader_of_events_may_leave(executor: Executor, ready: Signal) -> None:

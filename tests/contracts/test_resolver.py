@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from gitorch.flow.merge import ConflictFile, KnownResolutions, MergeReplayer, Proposal, Resolver
-from gitorch.flow.merge.resolutions import Sides
-from gitorch.flow.merge.resolve import ConflictSolver
-from gitorch.flow.merge.resolver import RegenerateResolver
-from gitorch.flow.merge.syntax_resolver import ChosenProposals, SyntaxResolver, alternatives
+from gitorch.flow.merge.resolution.remembered import Sides
+from gitorch.flow.merge.resolution.replay import ConflictSolver
+from gitorch.flow.merge.resolution.resolver import RegenerateResolver
+from gitorch.flow.merge.resolution.syntax_resolver import ChosenProposals, SyntaxResolver, alternatives
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.resolution import ResolvedFile
 from gitorch.replay import CommitRange, Conflicted, MemoryReplayer, Replayed
-from gitorch.syntax import SyntaxProposal
+from gitorch.syntax.outcome import SyntaxProposal
 from tests.support.git import commit, git
 
 LINES = [f"line {number}\n" for number in range(1, 21)]

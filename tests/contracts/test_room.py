@@ -11,9 +11,10 @@ import msgspec
 import pytest
 
 from gitorch import services
+from gitorch.git.protected import ref_guard
 from gitorch.git.repository import RefsMoved, Repository
 from gitorch.model.naming import Oid
-from gitorch.rooms.base import Collected, Command, NoChanges, Rejected, Room, RoomError, Rooms, RoomSpec
+from gitorch.rooms.protocol import Collected, Command, NoChanges, Rejected, Room, RoomError, Rooms, RoomSpec
 from gitorch.services.open import open_workspace
 from tests.support import sandbox
 from tests.support.clone_rooms import CloneRooms
@@ -464,3 +465,44 @@ def test_progress_of_a_damaged_room_still_has_the_files(suite: Suite) -> None:
     progress = room.progress()
     assert progress.tip == suite.base
     assert git("cat-file", "blob", f"{progress.tree}:two", cwd=suite.folder) == "two"
+
+
+def test_what_an_install_step_writes_as_hooks_stays_in_the_room(suite: Suite) -> None:
+    """It writes them where git looks for hooks: not into gitorch's own, which guard every repository."""
+    before = {path: path.read_bytes() for path in ref_guard.hooks_folder().iterdir()}
+    room = suite.room()
+    script = "cd $(git rev-parse --git-path hooks) && for name in *; do echo 'exit 0' > $name; done"
+    execute(room.check_command(["/bin/sh", "-c", script]))
+    changed = [path.name for path, content in before.items() if path.read_bytes() != content]
+    for path in map(ref_guard.hooks_folder().joinpath, changed):
+        path.write_bytes(before[path])  # other tests need them
+    assert changed == []
+    if suite.kind == "fenced worktree":  # elsewhere, the branch would be in a repository of the room's own
+        attempt_at(room, "git branch other")
+        assert not suite.ref("refs/heads/other")
+    work(room)
+    assert isinstance(room.collect(MESSAGE), Collected)
+
+
+def test_what_an_install_step_writes_as_hooks_does_not_replace_the_users(suite: Suite) -> None:
+    """In the agent's repository, or where git looks for hooks: the user's own still judge the agent's commits.
+
+    Landlock cannot protect the hooks of the agent's repository: there, the commit is one that passed no hook.
+    """
+    if suite.kind == "clone":
+        pytest.skip("the user's hooks are not there")
+    hook = suite.folder / ".git/hooks/pre-commit"
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    room = suite.room()
+    script = "cd {} && for name in pre-commit chain; do printf '#!/bin/sh\\nexit 0\\n' > $name; done; true"
+    if suite.kind == "fenced worktree":  # there, the user's hooks are those of the repository
+        places = ["$(git rev-parse --git-path hooks)"]
+    else:
+        places = ["$(git rev-parse --git-path hooks)", "$(git rev-parse --git-dir)/hooks"]
+    for place in places:
+        execute(room.check_command(["/bin/sh", "-c", script.format(place)]))
+    attempt_at(room, "echo 1 > one; git add one; git commit -qm one")
+    assert (room.head() == suite.base) == (suite.kind != "landlock worktree")
+    ledger = room.hook_ledger()
+    assert (ledger.hooks, ledger.passed) == (("pre-commit",), frozenset())

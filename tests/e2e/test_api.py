@@ -6,6 +6,7 @@ import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -42,10 +43,10 @@ def test_each_function_says_what_it_does() -> None:
 
 
 def test_importing_it_is_cheap() -> None:
-    """`import gitorch` imports no other module of this package."""
+    """`import gitorch` imports no other module of this package but the one with its version."""
     code = "import gitorch, sys; print([name for name in sys.modules if name.startswith('gitorch.')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.strip() == "['gitorch.version']"
 
 
 def test_the_example_of_the_docs_runs(repository_folder: Path) -> None:
@@ -105,3 +106,39 @@ def test_a_file_of_tasks_is_queued(repository_folder: Path, tmp_path: Path) -> N
     assert [task.id for task in gitorch.submit_file(workspace, file)] == ["one", "two"]
     assert [task.state for task in gitorch.kill(workspace, ["one"])] == [gitorch.State.CANCELLED]
     assert [task.state for task in gitorch.retry(workspace, ["one"])] == [gitorch.State.QUEUED]
+
+
+def test_what_the_command_line_refuses_is_refused(repository_folder: Path) -> None:
+    """A value out of range or of no meaning is an error of the API, and not one of the run, or of nobody."""
+    settings = ["agent = 'script'", "agents.script.kind = 'command'"]
+    settings.append("agents.script.command = ['sh', '-c', 'echo work > work.txt']")
+    workspace = gitorch.open_workspace(str(repository_folder), settings=settings)
+    task = gitorch.submit(workspace, "Work")
+    calls: list[tuple[Callable[[], object], str]] = [
+        (lambda: gitorch.submit(workspace, "x", priority="soon"), "argument"),  # type: ignore[arg-type]
+        (lambda: gitorch.submit(workspace, "x", budget=-1), "argument"),
+        (lambda: gitorch.submit(workspace, "x", timeout=-1), "argument"),
+        (lambda: gitorch.run(workspace, max_agents=0), "argument"),
+        (lambda: gitorch.run(workspace, budget=-1), "argument"),
+        (lambda: gitorch.run(workspace, max_unreviewed=-1), "argument"),
+        (lambda: gitorch.plan_merge(workspace, verify="often"), "argument"),
+        (lambda: gitorch.comment(workspace, task.id, "here", line=1), "argument"),
+        (lambda: gitorch.comment(workspace, task.id, " "), "no-comment"),
+    ]
+    for call, code in calls:
+        with pytest.raises(gitorch.InvalidInput) as refused:
+            call()
+        assert refused.value.code == code
+    assert [*workspace.tasks.values()] == [task]
+
+
+def test_one_name_is_a_list_of_one(repository_folder: Path) -> None:
+    """A name where a list is expected is that name, and not its letters; the comment's first word is its severity."""
+    workspace = gitorch.open_workspace(str(repository_folder))
+    first = gitorch.submit(workspace, "First")
+    second = gitorch.submit(workspace, "Second", after=first.id, paths="src/**")
+    assert (second.spec.after, second.spec.paths) == ((first.id,), ("src/**",))
+    assert [task.id for task in gitorch.kill(workspace, first.id)] == [first.id]
+    assert [task.id for task in gitorch.retry(workspace, first.id)] == [first.id]
+    (comment,) = gitorch.comment(workspace, first.id, "must: say why").comments
+    assert (comment.severity, comment.text) == ("must", "say why")

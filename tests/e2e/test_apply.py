@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.cli import OBEDIENT, Cli, does
 from tests.support.git import git
+from tests.support.prepared import PreparedNight
 
 _CHECKED = f'{OBEDIENT}[checks]\ntest = "! grep -q bad a.txt"\n'
 _WORK = (
@@ -15,13 +16,22 @@ _WORK = (
 )
 
 
-@pytest.fixture
-def cli(repository_folder: Path) -> Cli:
+def spend(folder: Path) -> Cli:
     """A finished task with two files."""
-    cli = Cli(repository_folder, _CHECKED, GITORCH_SANDBOX_MODE="off")
+    cli = Cli(folder, _CHECKED, GITORCH_SANDBOX_MODE="off")
     cli.queue(does("Work", _WORK, id="work"))
     cli.run()
     return cli
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory, _template: Path) -> PreparedNight:
+    return PreparedNight(tmp_path_factory.mktemp("prepared"), _template, spend)
+
+
+@pytest.fixture
+def cli(night: PreparedNight, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    return night.restore(monkeypatch)
 
 
 def suggest(cli: Cli, place: str, text: str, words: str = "better") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import psutil
@@ -83,19 +84,52 @@ def test_what_is_kept_of_an_attempt(cli: Cli) -> None:
     assert set(outcomes.values()) == {("failed", "no changes")}
 
 
+def test_work_that_git_ignores_is_named(cli: Cli) -> None:
+    """An attempt that wrote only ignored files says which; what `[prepare]` made before it does not count."""
+    prepare = '[prepare]\nrun = ["mkdir -p build; echo > build/made; echo > made.log"]\n'
+    commit(cli.folder, "Prepare\n", {".orchestrate.toml": prepare})
+    cli("config", "trust", "--yes")
+    cli.queue(does("Ignored", "echo x > build/x; echo x > wrote.log"), does("Idle", "true"))
+    cli.run(ok=6)
+    tasks = cli.tasks()
+    assert tasks["ignored"]["reason"] == "no changes; git ignores what it wrote: build/, wrote.log"
+    assert tasks["idle"]["reason"] == "no changes"
+    assert tasks["ignored"]["attempt"]["outcome"] == "no changes"
+
+
 def test_the_log_is_followed_through_all_steps(cli: Cli, tmp_path: Path) -> None:
-    """`log -f` prints each line while the agent works, then the check's, once, and ends with the attempt."""
+    """`log -f` prints each line of both streams while the agent works, then the check's, once, and then ends."""
     checked(cli, test="echo checking")
     pipe, go = Pipe(tmp_path / "pipe"), Pipe(tmp_path / "go")
-    cli.queue(does("Talk", f"echo first; echo ready > {pipe}; read word < {go}; echo second", saved("a.txt", "a")))
+    cli.queue(
+        does(
+            "Talk", f"echo first; echo why >&2; echo ready > {pipe}; read word < {go}; echo second", saved("a.txt", "a")
+        )
+    )
     with cli.start("run") as run:
         assert pipe.line() == "ready"
         with cli.start("log", "talk", "-f") as log:
-            log.goes_on_until(lambda: b"first" in log.log.with_suffix(".out").read_bytes())
+            output = log.log.with_suffix(".out")
+            log.goes_on_until(lambda: {b"first", b"why"} <= {*output.read_bytes().splitlines()})
             go.say()
-            lines = [line for line in log.end().text.splitlines() if line in ("first", "second", "checking")]
+            lines = [line for line in log.end().text.splitlines() if line in ("first", "why", "second", "checking")]
         run.end()
-    assert lines == ["first", "second", "checking"]
+    assert lines == ["first", "why", "second", "checking"]
+
+
+def test_the_log_tells_what_was_said_on_standard_error(cli: Cli) -> None:
+    """A program, and a hook, say there why they fail; who printed nothing is not shown as an empty page."""
+    cli.queue(does("Fail", "echo step; echo 'no such target' >&2; false"), does("Lint", "echo > a.txt"), does("Idle"))
+    hook = cli.folder / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho '3 errors' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    cli.run("-c", "run.fix_checks=0", ok=6)
+    for command in (("log", "fail"), ("log", "fail", "-f")):
+        assert cli(*command).text.splitlines() == ["step", "no such target"]
+    assert "3 errors" in cli("log", "lint").text
+    silent = cli("log", "idle")
+    assert (silent.text, "idle has printed nothing" in silent.stderr) == ("", True)
 
 
 def test_the_log_tells_what_was_said(cli: Cli) -> None:
@@ -123,9 +157,66 @@ def test_a_part_of_the_log(cli: Cli) -> None:
     assert cli("log", "talk", "--since", "0s").text == ""
     assert "beta" in cli("log", "talk", "-f", "--since", "1h", "--grep", "beta").text
     assert cli("log", "talk", "--commands").text == "", "a command agent tells of no tools"
+    assert "alpha" in cli("log", "talk", "--since", "2026-01-01").text
     assert cli.error("log", "talk", "--grep", "(", exit=2)["code"] == "pattern"
     assert cli.error("log", "talk", "--since", "25:00", exit=2)["code"] == "time"
     assert "--raw shows everything" in cli("log", "talk", "--raw", "--grep", "a", ok=2).stderr
+
+
+def test_an_attempt_keeps_its_events(cli: Cli) -> None:
+    """With their times, in the form of `log --json`; `--since` goes by these, also while the agent works."""
+    go = Pipe(cli.folder.parent / "go")
+    ready = Pipe(cli.folder.parent / "ready")
+    cli.queue(does("Talk", "echo alpha; sleep 1.2; echo beta", f"echo > {ready}; read x < {go}", saved("a.txt", "a")))
+    with cli.start("run") as run:
+        ready.line()
+        alpha, beta = cli("log", "talk", "--json").stream
+        assert alpha["at"] < beta["at"]
+        assert cli("log", "talk", "--since", beta["at"]).text == "beta\n"
+        go.say()
+        run.end()
+    assert cli("log", "talk", "--since", beta["at"]).text == "beta\n"
+    stored = cli.repository.common_dir / "gitorch" / "attempts" / "talk" / "1" / "events.jsonl"
+    assert stored.read_bytes() == cli("log", "talk", "--json").stdout
+    assert [event["text"] for event in cli("log", "talk", "--json").stream] == ["alpha", "beta"]
+    assert re.fullmatch(r"[0-9:]{8} alpha\n[0-9:]{8} beta\n", cli("log", "talk", "--times").text)
+
+
+def test_an_attempt_without_stored_events_has_a_log(cli: Cli) -> None:
+    """For example when the disk was full. Without any times, `--since` shows the steps that still ran then."""
+    cli.queue(does("Talk", "echo alpha", saved("a.txt", "a")))
+    cli.run()
+    before = cli("log", "talk", "--json").stream
+    attempt = cli.repository.common_dir / "gitorch" / "attempts" / "talk" / "1"
+    (attempt / "events.jsonl").unlink()
+    assert cli("log", "talk", "--json").stream == before
+    (attempt / "agent-1" / "times").unlink()
+    assert cli("log", "talk", "--json").stream == [{**before[0], "at": None}]
+    assert cli("log", "talk", "--since", "1h").text == "alpha\n"
+    assert cli("log", "talk", "--since", "0s").text == ""
+    assert cli("log", "talk", "--times").text == "         alpha\n"
+
+
+def test_each_attempt_is_read_as_its_own_agent_wrote_it(cli: Cli) -> None:
+    """With and without stored events, after another agent took over."""
+    stream = '{"type":"assistant","message":{"content":[{"type":"text","text":"said by claude"}]}}'
+    stub = cli.folder.parent / "claude"
+    stub.write_text(f"#!/bin/sh\n[ $1 = --version ] && echo 2.1.332 || echo '{stream}'\n")
+    stub.chmod(0o755)
+    cli.configure(
+        f"{OBEDIENT}[agents.claude]\npath = '{stub}'\nenv = {{ ANTHROPIC_API_KEY = 'k' }}\n[run]\nretries = 0\n"
+    )
+    cli.queue(does("Talk", "echo said by sh", saved("a.txt", "a"), agent="claude"))
+    cli.run(ok=6)
+    cli("edit", "talk", "-a", "sh")
+    cli("retry", "talk")
+    cli.run()
+    attempts = cli.repository.common_dir / "gitorch" / "attempts" / "talk"
+    for _ in range(2):
+        assert cli("log", "talk", "--attempt", "1").text == "said by claude\n"
+        assert cli("log", "talk", "--attempt", "2").text == "said by sh\n"
+        for path in attempts.glob("*/events.jsonl"):
+            path.unlink()
 
 
 def test_a_worktree_is_prepared(cli: Cli) -> None:

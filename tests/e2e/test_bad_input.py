@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import ROOT, SECONDS, Cli, Pipe, does, saved, told
-from tests.support.git import git
+from tests.support.git import commit, git
 
 WORK = told("Write a file", saved("new.txt", "new"))
 
@@ -110,6 +110,12 @@ def test_an_unborn_head_keeps_the_task_queued(tmp_path: Path) -> None:
     assert (found["code"], found["fix"]) == ("no-commit", ["git commit --allow-empty -m 'First commit'"])
     (task,) = cli.tasks().values()
     assert (task["state"], task["attempts"]) == ("queued", 0)
+    git("switch", "-q", "-c", "trunk", cwd=folder)
+    commit(folder, "First\n", {"a": "1\n"})
+    git("symbolic-ref", "HEAD", "refs/heads/nowhere", cwd=folder)
+    found = cli.error("run", exit=3)
+    assert found["what"] == "the branch nowhere, which HEAD names, has no commits yet"
+    assert found["fix"][0] == "git switch BRANCH"
     git("commit", "--quiet", "--allow-empty", "-m", "First commit", cwd=folder)
     cli.run()
     assert cli.states() == {"write-a-file": "finished"}
@@ -211,6 +217,11 @@ def test_text_that_is_not_utf8_is_exit_2(cli: Cli) -> None:
         answer = cli(*words, ok=2, input=given)
         assert "UTF-8" in answer.stderr
     assert cli.tasks() == {}
+    # as PowerShell writes what is redirected to a file
+    (cli.folder.parent / "wide.md").write_bytes("# café\n".encode("utf-16"))
+    refused = cli.error("submit", "-F", "../wide.md", exit=2)
+    assert refused["why"] == "it is UTF-16"
+    assert refused["fix"] == ["iconv -f utf-16 -t utf-8 ../wide.md | orchestrate submit -F -"]
 
 
 def test_a_prompt_of_5_mb_arrives(cli: Cli) -> None:
@@ -272,6 +283,25 @@ def test_a_commit_that_is_missing_is_not_called_a_missing_first_commit(cli: Cli,
     assert borrowed.states() == {"write-a-file": "queued"}
     away.rename(cli.folder)
     works(borrowed)
+
+
+@pytest.mark.parametrize(
+    "ref", ["refs/notes/gitorch/x", "refs/gitorch", "refs/heads/orch/integration/it's", "refs/notes"]
+)
+def test_a_ref_in_the_way_is_named_before_an_agent_starts(cli: Cli, ref: str) -> None:
+    """`run` and `doctor` say which command helps, and it helps: nothing is lost."""
+    cli("submit", WORK)
+    git("update-ref", ref, "main", cwd=cli.folder)
+    found = cli.error("run", exit=5)
+    assert found["code"] == "ref-name"
+    assert found["fix"][0] in cli("doctor", ok=4).text
+    assert cli.states() == {"write-a-file": "queued"}
+    subprocess.run(["/bin/sh", "-c", found["fix"][0]], cwd=cli.folder, check=True)
+    assert git("for-each-ref", "--points-at=main", cwd=cli.folder).count("commit") == 2
+    cli.run()
+    cli("approve", "--all")
+    cli("merge")
+    assert git("show", "orch/integration:new.txt", cwd=cli.folder) == "new"
 
 
 def test_a_branch_called_orch_is_in_the_way(cli: Cli) -> None:

@@ -8,7 +8,7 @@ import pytest
 import tomli_w
 
 from tests.support import real
-from tests.support.cli import Cli
+from tests.support.cli import Cli, does, saved
 from tests.support.git import git
 from tests.support.model_server import ModelRequest, ModelServer, Say, Shell, Tokens, Turn
 
@@ -68,3 +68,13 @@ def test_a_budget_ends_the_real_codex_within_its_turn(repository_folder: Path) -
     assert (task["state"], task["attempt"]["outcome"]) == ("failed", "out of budget")
     assert task["cost"]["usd"] in (2.0, 3.0)  # the call that reached it, and one that began meanwhile
     assert git("show", "orch/work:turns.txt", cwd=cli.folder).strip()
+
+
+def test_no_agent_lowers_what_a_budget_counts(repository_folder: Path) -> None:
+    """A program writes its own account: a negative one is none."""
+    cli = Cli(repository_folder)
+    account = '{"usage":{"usd":-100,"input_tokens":-5,"output_tokens":7}}'
+    cli.queue(does("Cheat", f"echo '{account}' > $GITORCH_RESULT", saved("a.txt", "a"), id="cheat"))
+    cli.run()
+    cost = cli.tasks()["cheat"]["cost"]
+    assert (cost["usd"], cost["input_tokens"], cost["output_tokens"]) == (0.0, 0, 7)

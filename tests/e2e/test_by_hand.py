@@ -91,8 +91,47 @@ def test_check_runs_the_checks_of_the_tip_again(cli: Cli) -> None:
     cli("approve", "work")
     by_hand(folder, "broken")
     assert "since the approval: approve it again" in cli("status").text
+    assert [task["id"] for task in cli.json("merge", ok=5)["held"]] == ["work"]
     assert cli.json("check", "work", ok=6)["tasks"][0]["passed"] is False
-    assert [task["id"] for task in cli.json("merge")["held"]] == ["work"]
+    assert cli.states() == {"work": "finished"}
+    assert cli.tasks()["work"]["reason"] == "checks failed: ok"
+
+
+def test_a_merge_in_which_tasks_wait(cli: Cli) -> None:
+    """Exit 5 if all of them wait, or one that was named; 0 if others go in, or nothing is approved."""
+    cli.queue(*(does(title, f"echo > {title}; git add -A; git commit -qm {title}") for title in ("One", "Two")))
+    cli.run()
+    assert cli.json("merge")["held"] == []
+    cli("approve", "one", "two", "--force")
+    by_hand(worktree(cli, "one"), "later.txt")
+    for words, code in ((("one",), 5), (("one", "two"), 5), ((), 0)):
+        answer = cli.json("merge", "--dry-run", *words, ok=code)
+        assert [task["id"] for task in answer["held"]] == ["one"], words
+    assert [task["id"] for task in cli.json("merge")["merged"]] == ["two"]
+    assert cli.json("merge", ok=5)["merged"] == []
+
+
+def test_an_approval_that_was_outdated_by_hand_is_given_again(cli: Cli) -> None:
+    """The task needs a look again, in `status` and `review`; after its checks have run, it can be approved."""
+    cli.configure(CHECKED)
+    cli.queue(does("Work", "echo one > one.txt; git add -A; git commit -qm One"))
+    cli.run()
+    cli("approve", "work")
+    assert cli.json("review")["tasks"] == []
+    tip = by_hand(worktree(cli, "work"), "later.txt")
+    status = cli("status").text
+    assert "1 to review" in status
+    assert "review: 1 commit by Ada since the approval" in status
+    assert "1/1" not in status
+    assert "orchestrate merge" not in status
+    assert [card["task"]["tip"] for card in cli.json("review")["tasks"]] == [tip]
+    assert cli.error("approve", "work", exit=5)["code"] == "unseen-commits"
+    cli("review", "work")
+    assert cli.error("approve", "work", exit=5)["code"] == "checks-failed"
+    cli("check", "work")
+    assert cli.states() == {"work": "finished"}
+    assert cli.json("approve", "work")["tasks"][0]["tip"] == tip
+    assert [task["id"] for task in cli.json("merge")["merged"]] == ["work"]
 
 
 def test_a_commit_after_the_approval_is_not_merged_until_it_is_approved(cli: Cli) -> None:
@@ -161,3 +200,43 @@ def test_check_refuses_what_has_no_work(cli: Cli) -> None:
     assert cli.error("check", "work", exit=5)["code"] == "not-checkable"
     cli.run()
     assert cli.error("check", "work", exit=5)["code"] == "no-checks"
+
+
+def test_cleanup_leaves_a_branch_that_a_person_has_checked_out(cli: Cli, tmp_path: Path) -> None:
+    """Its HEAD would name a branch that is gone, and every file would be an addition; the other tasks go."""
+    cli.queue(does("Here", "echo 1 > here; git add -A; git commit -qm Here"))
+    cli.queue(does("There", "echo 1 > there; git add -A; git commit -qm There"))
+    cli.queue(does("Other", "echo 1 > other; git add -A; git commit -qm Other"))
+    cli.run()
+    for name in ("here", "there", "other"):
+        cli("reject", name, "-m", "no")
+    for name in ("here", "there"):
+        git("checkout", "-q", "--detach", cwd=worktree(cli, name))
+    git("checkout", "-q", "orch/here", cwd=cli.folder)
+    git("worktree", "add", "-q", str(tmp_path / "mine"), "orch/there", cwd=cli.folder)
+    with cli.untouched():
+        proofs = {proof["task"]: proof["proof"] for proof in cli.json("cleanup", "--yes")["proofs"]}
+    assert proofs["here"] == f"stays: orch/here is checked out in {cli.folder}"
+    assert proofs["there"] == f"stays: orch/there is checked out in {tmp_path / 'mine'}"
+    assert [*cli.states()] == ["here", "there"]
+    git("checkout", "-q", "main", cwd=cli.folder)
+    git("checkout", "-q", "--detach", cwd=tmp_path / "mine")
+    cli("cleanup", "--yes")
+    assert cli.states() == {}
+
+
+def test_a_new_attempt_does_not_move_a_branch_under_a_person(cli: Cli) -> None:
+    """The attempt fails and says where the branch is checked out; index and files there stay as they are."""
+    cli.queue(does("Work", "echo $$ > one.txt; git add -A; git commit -qm One"))
+    cli.run()
+    git("checkout", "-q", "--detach", cwd=worktree(cli, "work"))
+    git("checkout", "-q", "orch/work", cwd=cli.folder)
+    cli("retry", "work")
+    tip = git("rev-parse", "HEAD", cwd=cli.folder)
+    cli.run(ok=6)
+    assert (git("rev-parse", "HEAD", cwd=cli.folder), git("status", "--porcelain", cwd=cli.folder)) == (tip, "")
+    assert f"orch/work is checked out in {cli.folder}: leave it there" in cli.tasks()["work"]["reason"]
+    git("checkout", "-q", "main", cwd=cli.folder)
+    cli("retry", "work")
+    cli.run()
+    assert cli.states() == {"work": "finished"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.checked import checked, notes, show
-from tests.support.cli import OBEDIENT, Cli, does, saved
+from tests.support.cli import OBEDIENT, Cli, Pipe, does, saved
 from tests.support.git import DATE, commit_on_branch, git
 
 
@@ -201,7 +201,7 @@ def test_unapproved_work_is_not_merged(cli: Cli) -> None:
     assert cli.json("merge")["merged"] == []
     assert cli.error("merge", "one", exit=5)["code"] == "not-approved"
     cli("approve", "two")
-    merged = cli.json("merge")
+    merged = cli.json("merge", ok=5)
     assert (merged["merged"], [one["id"] for one in merged["held"]]) == ([], ["two"])
     assert merged["integration"]["after"] is None
     cli("approve", "one")
@@ -256,3 +256,24 @@ def test_a_branch_in_the_middle_of_another_takes_nothing_of_it_with_it(cli: Cli,
     assert sorted((task["id"], len(task["commits"])) for task in merged) == [("lower", 3), ("upper", 1)]
     files = git("ls-tree", "--name-only", "orch/integration", cwd=cli.folder).split()
     assert {"a.txt", "b.txt", "c.txt", "d.txt"} <= {*files}
+
+
+def test_a_merge_that_another_one_overtakes_is_planned_again(cli: Cli, tmp_path: Path) -> None:
+    """While its checks run, a run or a person can merge something else: it goes in on top of that."""
+    cli.environment["GITORCH_SANDBOX_MODE"] = "off"
+    cli.queue(does("One", saved("one.txt", "1")), does("Two", saved("two.txt", "2")))
+    cli.run()
+    cli("approve", "one", "two")
+    ready, gate = Pipe(tmp_path / "ready"), Pipe(tmp_path / "gate")
+    checked(cli, test=f"if mkdir '{tmp_path}/first'; then echo > {ready}; read word < {gate}; fi")
+    with cli.start("merge", "one") as merging:
+        ready.line()
+        cli("merge", "two", "--verify", "never")
+        gate.say()
+        answer = merging.end()
+    assert answer.code == 0, answer.stderr
+    assert cli.states() == {"one": "merged", "two": "merged"}
+    assert git("log", "--format=%s", "-2", "orch/integration", cwd=cli.folder).split("\n") == [
+        "Write one.txt",
+        "Write two.txt",
+    ]

@@ -41,6 +41,23 @@ def test_comments_and_revise_reach_the_next_attempt(cli: Cli) -> None:
     assert cli.error("revise", "write", exit=2)["code"] == "no-comment"
 
 
+def test_work_sent_back_and_left_as_it_is_has_failed(cli: Cli) -> None:
+    """An attempt that neither changes the branch nor answers a comment is not finished; its branch stays usable."""
+    cli.queue(does("Write", "echo 1 > a.txt"))
+    cli.run()
+    tip = cli.tasks()["write"]["tip"]
+    cli("revise", "write", "-m", "Say 2")
+    cli.run(ok=6)
+    task = cli.tasks()["write"]
+    assert (task["state"], task["reason"], task["attempts"], task["tip"]) == ("failed", "no changes", 2, tip)
+    assert cli("task", "write").text.splitlines()[-1].split() == (
+        "↳ orchestrate revise write go on with its branch, with your words".split()
+    )
+    cli("revise", "write", "-m", "2, please\n#!do\necho 2 > a.txt\n#!end")
+    cli.run()
+    assert cli.tasks()["write"]["state"] == "finished"
+
+
 def test_reject_keeps_the_branch(cli: Cli) -> None:
     """A rejected task's branch stays; it can neither be merged nor approved, but asked for again."""
     cli.queue(does("One", saved("one.txt", "1")))
@@ -66,7 +83,7 @@ def test_cleanup_removes_and_keeps_everything_reachable(cli: Cli) -> None:
     assert cli.json("cleanup", "-n")["tasks"] == ["one", "two"]
     assert len(cli.tasks()) == 3
     with cli.untouched():
-        cli("cleanup", "--yes")
+        assert cli("cleanup", "--yes").text == "2 tasks removed\n"
     assert set(cli.tasks()) == {"three"}
     assert sorted(path.name for path in (cli.folder.parent / "repo.orch").iterdir() if path.name in tips) == ["three"]
     branches = git("for-each-ref", "--format=%(refname:short)", "refs/heads", cwd=cli.folder).split()
@@ -75,6 +92,34 @@ def test_cleanup_removes_and_keeps_everything_reachable(cli: Cli) -> None:
     assert {tips["one"], tips["two"]} <= set(reachable)
     assert show(cli, "refs/gitorch/rescue/two:late.txt") == "late"
     assert cli("cleanup").text == "nothing to clean up\n"
+    cli("reject", "three")
+    assert cli("cleanup", "--yes").text == "1 task removed\n"
+
+
+def test_merged_work_that_was_taken_off_the_branch_is_named(cli: Cli) -> None:
+    """`status` says that the integration branch was moved, with the command that puts it back; `undo` works then."""
+    cli.queue(does("One", saved("one.txt", "1")), does("Two", saved("two.txt", "2"), after=["one"]))
+    cli.run()
+    cli("approve", "one")
+    tip = cli.json("merge")["integration"]["after"]
+    error = cli.error("merge", "one", exit=5)
+    assert (error["code"], error["what"]) == ("already-merged", "one is merged already")
+    assert cli.tasks()["one"]["reason"] is None
+    kept = cli.json("cleanup", "-n")
+    assert (kept["tasks"], kept["proofs"][0]["proof"]) == ([], "stays: two builds on it")
+    git("branch", "--force", "orch/integration", "main", cwd=cli.folder)
+    assert cli.tasks()["one"]["reason"] == f"{tip[:7]} is no longer in orch/integration"
+    fix = f"git branch -f orch/integration {tip[:12]}"
+    text = cli("status").text
+    assert f"orch/integration was moved, and does not have 1 merged task; to put it back: {fix}" in text
+    # work that a branch of the user's has is not lost
+    git("branch", "kept", tip, cwd=cli.folder)
+    assert cli.tasks()["one"]["reason"] is None
+    git("branch", "-D", "kept", cwd=cli.folder)
+    git(*fix.split()[1:], cwd=cli.folder)
+    assert cli.tasks()["one"]["reason"] is None
+    cli("undo")
+    assert cli.states()["one"] == "approved"
 
 
 def test_stale_is_told_and_undone(cli: Cli) -> None:
@@ -130,3 +175,21 @@ def test_a_comment_on_two_tasks_is_offered_once_for_all(cli: Cli) -> None:
         text = cli("review", "--repeated").text
     assert "said on 2 tasks: a, b" in text
     assert "orchestrate submit 'Add this line to AGENTS.md: - No prints.'" in text
+
+
+def test_a_task_that_was_cancelled_leaves_the_board(cli: Cli) -> None:
+    """At once if no agent has begun; with the work of an agent, only after it was rejected."""
+    cli.queue(does("Never began"), does("Worked", saved("a.txt", "a"), "sleep 600"))
+    cli("kill", "never-began")
+    with cli.start("run") as run:
+        run.goes_on_until(lambda: cli.states()["worked"] == "running")
+        cli("kill", "worked")
+        run.end()
+    (proof,) = cli.json("cleanup", "--dry-run")["proofs"]
+    assert (proof["task"], proof["proof"]) == ("never-began", "cancelled, and no agent has begun")
+    cli("cleanup", "--yes")
+    assert set(cli.tasks()) == {"worked"}
+    cli("undo")
+    assert cli.states()["never-began"] == "cancelled"
+    cli("reject", "worked")
+    assert set(cli.json("cleanup", "--yes")["tasks"]) == {"never-began", "worked"}

@@ -179,7 +179,32 @@ def test_a_dry_run_changes_nothing(cli: Cli) -> None:
     assert cli.tasks() == {}
     cli.queue({"title": "Low", "priority": "low"}, {"title": "High", "after": ["low"], "priority": "high"})
     before = cli.tasks()
-    order = cli.json("run", "-n")["order"]
-    assert [task["id"] for task in order] == ["low", "high"]
+    answer = cli.json("run", "-n")
+    assert [task["id"] for task in answer["order"]] == ["low", "high"]
+    assert answer["starts"] == {"low": git("rev-parse", "HEAD", cwd=cli.folder)}
+    lines = cli("run", "-n").text.splitlines()
+    assert f"on main {answer['starts']['low'][:8]}" in lines[1]
+    assert lines[2].endswith("after low")
     assert cli.tasks() == before
     assert not (cli.folder.parent / "repo.orch").exists()
+
+
+def test_submit_starts_a_run_where_asked(cli: Cli) -> None:
+    """One command for a task that should not wait for the evening; a dry run starts none."""
+    done = cli("submit", does("One", saved("one.txt", "1"))["prompt"], "--run")
+    assert "next: orchestrate run" not in done.stderr
+    assert cli.states() == {"one": "finished"}
+    assert "exclude each other" in cli("submit", "Two", "--run", "-n", ok=2).stderr
+    assert [*cli.states()] == ["one"]
+
+
+def test_a_command_without_its_task_suggests_some(cli: Cli) -> None:
+    """The error has commands to copy, with tasks in states that the command takes."""
+    cli.queue(does("One", saved("one.txt", "1")), does("Two", saved("two.txt", "2")))
+    error = cli.json("approve", ok=2)
+    assert error["fix"] == ["orchestrate status", "name a task, or pass --all"]
+    cli.run()
+    cli.queue({"prompt": "Later", "id": "later"})
+    assert cli.json("log", ok=2)["fix"] == ["orchestrate log one", "orchestrate log two"]
+    assert cli.json("approve", ok=2)["fix"][:2] == ["orchestrate approve one", "orchestrate approve two"]
+    assert cli.json("resume", "-m", "yes", ok=2)["fix"] == ["orchestrate status"]

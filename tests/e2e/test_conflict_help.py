@@ -13,6 +13,7 @@ from gitorch.model.task import Phase, State, change_attempt
 from gitorch.services.open import open_workspace
 from tests.support.cli import Cli, does, saved
 from tests.support.git import commit, git
+from tests.support.prepared import PreparedNight
 
 AGENT = """\
 agent = "sh"
@@ -34,13 +35,12 @@ sed -n '/^#!do$/,/^#!end$/p' "$1" | sh -e
 """
 
 
-@pytest.fixture
-def cli(repository_folder: Path, tmp_path: Path) -> Cli:
+def spend(folder: Path) -> Cli:
     """Two tasks that change the same line, the first one merged; an agent that does what a file says in a conflict."""
-    script = tmp_path / "agent"
-    script.write_text(SCRIPT.replace("$BRIEFS", str(tmp_path)))
+    script = folder.parent / "agent"
+    script.write_text(SCRIPT.replace("$BRIEFS", str(folder.parent)))
     script.chmod(0o755)
-    cli = Cli(repository_folder, AGENT.format(script=script))
+    cli = Cli(folder, AGENT.format(script=script))
     cli.queue(
         does("Louder", "sed -i 's/^line 3$/LINE 3/' src/app.py; git commit -qam louder"),
         does(
@@ -52,6 +52,16 @@ def cli(repository_folder: Path, tmp_path: Path) -> Cli:
     merged = cli.json("merge", ok=7)
     assert [one["id"] for one in merged["conflicted"]] == ["number"]
     return cli
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory, _template: Path) -> PreparedNight:
+    return PreparedNight(tmp_path_factory.mktemp("prepared"), _template, spend)
+
+
+@pytest.fixture
+def cli(night: PreparedNight, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    return night.restore(monkeypatch)
 
 
 def solves(cli: Cli, *script: str) -> None:

@@ -27,9 +27,21 @@ def test_task_and_status_say_what_is_used_and_free(repository_folder: Path) -> N
     large = cli.json("task", "work")["disk"]
     assert large["worktree"] - small["worktree"] >= 120 * MEGABYTE
     assert "worktree 12" in " ".join(cli("task", "work").text.split())
+    # `status` says what the run found out: it looks at no worktree
+    assert 0 < cli.tasks()["work"]["attempt"]["disk"] < 100 * MEGABYTE
     disk = cli.json("status", "-c", "run.min_free_disk=3GB")["disk"]
     assert disk["free"] > 0
     assert disk["floor"] == 3_000 * MEGABYTE
+
+
+def test_what_an_attempt_left_on_the_disk_is_known_afterwards(repository_folder: Path) -> None:
+    """Ignored files and all, of the worktree and the room."""
+    cli = Cli(repository_folder, GITORCH_SANDBOX_MODE="private")
+    cli.queue(
+        does("Work", "echo big > .gitignore; git add .gitignore; git commit -qm x; head -c 5000000 /dev/zero > big")
+    )
+    cli.run()
+    assert cli.tasks()["work"]["attempt"]["disk"] >= 5 * MEGABYTE
 
 
 def test_a_look_at_too_many_files_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

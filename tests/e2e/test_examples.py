@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
 import tomli
 
+from gitorch.model.review.viewer_comments import read_viewer_comments
+from gitorch.model.task import Comment
 from tests.support import forkserver
 from tests.support.cli import ROOT, Cli
 from tests.support.git import commit, git
@@ -31,6 +37,28 @@ def cli(repository_folder: Path) -> Cli:
     cli = Cli(repository_folder, _SCRIPT)
     cli("config", "trust", "--yes")
     return cli
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_comments_of_hunk_are_read(tmp_path: Path) -> None:
+    """The extension for hunk writes each comment that is saved in a form that `diff --viewer` reads."""
+    notes = [
+        {"filePath": "a.py", "line": 3, "side": "new", "body": "must: shorter\nplease"},
+        {"filePath": "b c.py", "line": 7, "side": "old", "body": "why?"},
+    ]
+    script = (
+        f"import extend from {json.dumps((EXAMPLES / 'gitorch-comments.mjs').as_uri())};\n"
+        f"extend({{ on: (event, save) => event === 'note_created' && {json.dumps(notes)}.forEach("
+        "(note) => save({ note })) });\n"
+    )
+    output = tmp_path / "comments"
+    run = partial(subprocess.run, ["node", "--input-type=module", "-e", script], check=True, timeout=60)
+    run(env={"PATH": os.environ["PATH"], "COMMENTS": str(output)})
+    assert read_viewer_comments(output.read_text("utf-8")) == [
+        Comment(text="must: shorter\nplease", file="a.py", line=3),
+        Comment(text="why?", file="b c.py", line=7, is_old=True),
+    ]
+    run(env={"PATH": os.environ["PATH"]})
 
 
 def test_the_night_runs_as_one_file(cli: Cli) -> None:
@@ -197,6 +225,9 @@ def test_every_example_file_is_run_by_a_test() -> None:
     text = Path(__file__).read_text("utf-8")
     assert len(scripts) == 6
     assert [name for name in scripts if f'run("{name}"' not in text] == []
-    assert {path.name for path in EXAMPLES.iterdir()} == {"night.toml", "command-agent.toml", "remote", *scripts}
+    assert {path.name for path in EXAMPLES.iterdir()} == {
+        *("night.toml", "command-agent.toml", "remote", "gitorch-comments.mjs"),
+        *scripts,
+    }
     for name in scripts:
         assert (EXAMPLES / name).read_text("utf-8").startswith(f"#!/bin/sh\n# Example {int(name[:2])}: ")

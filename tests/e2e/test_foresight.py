@@ -325,7 +325,7 @@ def test_the_plan_of_a_merge_names_what_is_in_flight(cli: Cli) -> None:
     assert "one and two in same.txt" in cli("merge", "-n").text
     cli("merge")
     assert cli.json("status")["conflicts"] == [{"tasks": ["two"], "paths": ["same.txt"], "with": "orch/integration"}]
-    assert "conflicts with merged work in same.txt" in cli("status").text
+    assert "two and merged work in same.txt" in cli("status").text
     assert cli.json("status")["candidate"]["tasks"] == ["three"]
     cli("reject", "three")
     assert cli.json("status")["candidate"]["tasks"] == []

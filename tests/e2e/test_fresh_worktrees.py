@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.git.worktree_trash import TRASH
+from gitorch.git.layout import TRASH
 from tests.support.cli import Cli, does, saved
 from tests.support.git import git
 

@@ -17,9 +17,24 @@ TEST = "import unittest\n\n\nclass Test(unittest.TestCase):\n    def test(self):
 RED = TEST.replace("assertTrue(1)", "assertTrue(0, 'no \\x1b[2J luck')")
 
 
+_PYTHON = """\
+#!/bin/sh
+[ "$*" = "-m venv .venv" ] && set -- "$@" --without-pip
+exec {python} "$@"
+"""
+"""What fails is tried again in a virtual environment: to put pip into one takes six seconds of processor time."""
+
+
 @pytest.fixture
-def cli(repository_folder: Path) -> Cli:
-    return Cli(repository_folder)
+def cli(repository_folder: Path, tmp_path: Path) -> Cli:
+    cli = Cli(repository_folder)
+    path = cli.environment["PATH"]
+    python = tmp_path / "python" / "python3"
+    python.parent.mkdir()
+    python.write_text(_PYTHON.format(python=shutil.which("python3", path=path)))
+    python.chmod(0o755)
+    cli.environment["PATH"] = f"{python.parent}:{path}"
+    return cli
 
 
 def committed(cli: Cli, files: dict[str, str]) -> None:
@@ -42,6 +57,7 @@ def test_a_night_after_init(cli: Cli) -> None:
     assert settings(cli)["checks"] == {"test": COMMAND}
     assert '# types = "PYTHONPATH=src python3 -m mypy"' in (cli.folder / ".orchestrate.toml").read_text()
     assert "fail on the base: types" in answer.stderr
+    assert "next: orchestrate config trust" in answer.stderr
     cli("config", "trust", "--yes")
     git("add", ".orchestrate.toml", cwd=cli.folder)
     git("commit", "--quiet", "-m", "Configure gitorch", cwd=cli.folder)
@@ -51,15 +67,28 @@ def test_a_night_after_init(cli: Cli) -> None:
 
 
 def test_a_red_base_is_said(cli: Cli) -> None:
-    last = "def pytest_unconfigure(config):\n    print('\\x1b[1;31mbroken\\x1b[0m\\n\\x1b[0m\\x1b[0m')\n"
-    committed(cli, {"tests/test_a.py": RED, "conftest.py": last})
+    last = "import atexit\n\n\natexit.register(print, '\\x1b[1;31mbroken\\x1b[0m\\n\\x1b[0m\\x1b[0m')\n"
+    committed(cli, {"tests/test_a.py": last + RED})
     answer = cli("init")
     assert settings(cli)["checks"] == {}
     assert "failed with exit code 1: broken" in answer.text
     assert "[0m" not in answer.text + (cli.folder / ".orchestrate.toml").read_text()
     assert "\x1b" not in answer.text + (cli.folder / ".orchestrate.toml").read_text()
+    assert "next: set [checks] in .orchestrate.toml, then orchestrate config trust" in answer.stderr
     row = cli.json("init", "--force")["checks"][0]
     assert (row["name"], row["passed"], row["exit_code"]) == ("test", False, 1)
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+def test_the_reason_is_told_in_full(cli: Cli) -> None:
+    """What to allow in the sandbox stands at the end of a line, what node misses above its stack."""
+    command = f"echo 'refused, {'why ' * 30}; allow it: sandbox.hosts = [\"x.example:443\"]'; false"
+    scripts = {"test": command, "lint": "node -e 'require(\"./nowhere\")'"}
+    committed(cli, {"package.json": json.dumps({"scripts": scripts})})
+    answer = cli("init")
+    assert 'allow it: sandbox.hosts = ["x.example:443"]' in answer.text
+    assert "lint: failed with exit code 1: Error: Cannot find module './nowhere'" in answer.text
+    assert 'sandbox.hosts = ["x.example:443"]' in (cli.folder / ".orchestrate.toml").read_text()
 
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
@@ -78,8 +107,13 @@ def test_ignored_dependencies_are_copied(cli: Cli) -> None:
 def test_a_program_that_is_not_installed(cli: Cli) -> None:
     committed(cli, {"mix.exs": "", "justfile": "test:\n  true\n"})
     cli.environment["PATH"] = _without(cli, "mix")
-    assert "mix is not installed" in cli("init").text
+    answer = cli("init")
+    assert "mix is not installed" in answer.text
+    assert answer.text.splitlines()[1].startswith("not run")
+    assert "fail on the base" not in answer.stderr
+    assert answer.stderr.endswith("next: install mix, then orchestrate init --force\n")
     assert settings(cli)["checks"] == {}
+    assert [check["passed"] for check in cli.json("init", "--force")["checks"]] == [None]
 
 
 def test_a_link_is_not_followed(cli: Cli) -> None:

@@ -122,6 +122,19 @@ def test_a_base_that_moved_is_said_and_built_upon(cli: Cli) -> None:
     assert merged_as in (None, at(cli, f"{tip}~"))
 
 
+def test_a_tag_of_the_same_name_is_not_the_base(cli: Cli) -> None:
+    """git takes `main` for a tag where it can: the base is the branch, and what it removed stays out."""
+    mine = commit(cli.folder, "Mine\n", {"mine.txt": "m\n"})
+    git("tag", "main", cwd=cli.folder)
+    cli("merge", "one")
+    git("reset", "--quiet", "--hard", "HEAD~1", cwd=cli.folder)
+    instead = commit(cli.folder, "Instead\n", {"instead.txt": "i\n"})
+    told = cli.json("merge")
+    assert told["base"]["removed"] == [mine]
+    subjects = git("log", "--format=%s", "--reverse", f"{instead}..refs/heads/orch/integration", cwd=cli.folder)
+    assert subjects.splitlines() == ["Write one.txt", "Move it"]
+
+
 def test_another_branch_that_one_is_on_is_not_the_base(cli: Cli) -> None:
     """With `base = "auto"` the base is the branch that the first merge was on, wherever the user is now."""
     cli("merge", "one")
@@ -220,6 +233,35 @@ def test_a_checkout_in_another_worktree_follows_or_refuses(cli: Cli, tmp_path: P
     assert status(cli, other) == ""
     assert at(cli, "main") == main
     assert status(cli) == ""
+
+
+def test_a_checkout_on_a_symbolic_branch_follows(cli: Cli) -> None:
+    """HEAD names an alias of a branch (`git symbolic-ref`), as after a change of the default branch's name."""
+    git("symbolic-ref", "refs/heads/trunk", "refs/heads/main", cwd=cli.folder)
+    git("symbolic-ref", "HEAD", "refs/heads/trunk", cwd=cli.folder)
+    (cli.folder / "README.md").write_text("mine\n")
+    assert cli.error("merge", "--into", "main", exit=5)["code"] == "checkout-dirty"
+    git("checkout", "-q", "README.md", cwd=cli.folder)
+    cli("merge", "--into", "trunk")
+    assert (cli.folder / "one.txt").exists()
+    assert status(cli) == ""
+    assert (cli.folder / ".git/HEAD").read_text() == "ref: refs/heads/trunk\n"
+
+
+def test_a_checkout_on_a_disk_that_is_away_keeps_its_branch(cli: Cli, tmp_path: Path) -> None:
+    """A locked worktree whose folder is not there could not follow, as git's own `branch --force` says, too."""
+    disk = tmp_path / "disk"
+    git("worktree", "add", "-q", "-b", "away", str(disk), "main", cwd=cli.folder)
+    git("worktree", "lock", str(disk), cwd=cli.folder)
+    disk.rename(tmp_path / "in a drawer")
+    before = at(cli, "away")
+    refused = cli.error("merge", "--into", "away", exit=5)
+    assert (refused["code"], str(disk) in refused["what"]) == ("checked-out", True)
+    assert at(cli, "away") == before
+    (tmp_path / "in a drawer").rename(disk)
+    cli("merge", "--into", "away")
+    assert (disk / "one.txt").exists()
+    assert status(cli, disk) == ""
 
 
 def test_all_checkouts_of_a_branch_follow_or_none(cli: Cli, tmp_path: Path) -> None:
@@ -406,12 +448,12 @@ def test_two_at_once(cli: Cli) -> None:
 def test_another_merge_between_plan_and_proof(cli: Cli) -> None:
     """What was merged meanwhile is told as that, and not as a proof that failed; nothing of it moves."""
     late = open_workspace(cli.folder)
-    with services.replaying.open_replayer(late) as replayer:
-        plan = services.merge.plan_merge(late, replayer, None, into="main")
+    with services.merging.replaying.open_replayer(late) as replayer:
+        plan = services.merging.merge.plan_merge(late, replayer, None, into="main")
         cli("merge", "--into", "main")
         refs = git("for-each-ref", cwd=cli.folder)
         with pytest.raises(RefsMoved, match="another command changed the repository"):
-            services.merge.publish(late, replayer, plan)
+            services.merging.merge.publish(late, replayer, plan)
     assert git("for-each-ref", cwd=cli.folder) == refs
     assert not (cli.folder / ".git/gitorch/crashes").exists()
 

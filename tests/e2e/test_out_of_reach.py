@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import Cli, Pipe, does, saved
+from tests.support.prepared import PreparedNight
 
 BARE = 'env -i HOME="$HOME" PATH="$PATH" "$GITORCH_PROGRAM" approve first --force'
 CALL = f'{BARE} > "$out/$way" 2>&1 || echo $? > "$out/$way.code"'
@@ -35,13 +36,22 @@ kill -9 $supervisor; sleep 60
 """
 
 
-@pytest.fixture
-def cli(repository_folder: Path) -> Cli:
+def spend(folder: Path) -> Cli:
     """A repository with a finished task."""
-    cli = Cli(repository_folder)
+    cli = Cli(folder)
     cli.queue(does("First", saved("a.txt", "a")))
     cli.run()
     return cli
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory, _template: Path) -> PreparedNight:
+    return PreparedNight(tmp_path_factory.mktemp("prepared"), _template, spend)
+
+
+@pytest.fixture
+def cli(night: PreparedNight, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    return night.restore(monkeypatch)
 
 
 def attack(cli: Cli, way: str, script: str) -> tuple[str, str]:

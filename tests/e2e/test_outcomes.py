@@ -148,6 +148,7 @@ def test_a_session_that_was_never_written_is_started_afresh(cli: Cli) -> None:
         run.goes_on_until((home / "started").exists)
         run.process.send_signal(signal.SIGINT)
         assert run.end().code == 130
+    assert cli.tasks()["begin"]["reason"] == "interrupted", "there is no work yet"
     (home / "released").touch()
     cli.run()
     task = cli.tasks()["begin"]
@@ -161,6 +162,7 @@ def test_work_of_an_interrupted_attempt_counts_as_the_tasks_own(cli: Cli) -> Non
         run.goes_on_until(lambda: list(cli.folder.parent.glob("*.orch/part/part.txt")) != [])
         run.process.send_signal(signal.SIGINT)
         assert run.end().code == 130
+    assert cli.tasks()["part"]["reason"] == "interrupted; its work is on its branch"
     shutil.rmtree(Path(cli.environment["HOME"]) / "scripted-sessions")
     cli("resume", "part", "-m", "#!claude nothing")
     cli.run()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.cli import OBEDIENT, Cli, does, saved
 from tests.support.git import commit
 
@@ -44,3 +46,16 @@ def test_the_base_is_prepared_and_checked_before_an_agent_starts(repository_fold
     cli.queue(does("Another", saved("fixed", "too"), id="other"))
     assert "checks fail on main" in cli.run("--until", "00:00", "-c", "run.max_unreviewed=1", ok=8).stderr
     assert len(log.read_text("utf-8").splitlines()) == checked
+
+
+@pytest.mark.parametrize("name", ["GIT_COMMITTER_DATE", "GIT_AUTHOR_DATE"])
+def test_a_date_that_git_cannot_read_stops_a_run(repository_folder: Path, name: str) -> None:
+    """Before an agent starts: with such a date git makes no commit, and moves no branch."""
+    cli = Cli(repository_folder)
+    cli.queue(does("Work", saved("a.txt", "a")))
+    error = cli.error("run", exit=4, env={name: "@0"})
+    assert (error["code"], error["fix"]) == ("date-invalid", [f"unset {name}"])
+    assert f"git cannot read the date in {name}: @0" in cli("doctor", ok=4, env={name: "@0"}).text
+    assert cli.states() == {"work": "queued"}
+    cli.run(env={name: "@1764500000 +0000"})
+    assert cli.states() == {"work": "finished"}

@@ -14,8 +14,8 @@ from gitorch.flow.merge import MergePlan
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import change
 from gitorch.replay import Replayer
+from gitorch.services.merging.preview import plan_preview
 from gitorch.services.open import open_workspace
-from gitorch.services.preview import plan_preview
 from tests.support.cli import Cli
 from tests.support.days import adopt, approve, branch
 from tests.support.git import commit, commit_on_branch, git
@@ -49,14 +49,16 @@ def test_every_subset_has_the_tree_that_its_merge_publishes(cli: Cli) -> None:
     """
     library = open_workspace(cli.folder)
     subsets = [names for size in range(1, 7) for names in itertools.combinations(map(TaskId, NAMES), size)]
-    with services.replaying.open_replayer(library) as replayer:
+    with services.merging.replaying.open_replayer(library) as replayer:
         expected = {names: outcome(replayer, plan_preview(library, replayer, names)) for names in subsets}
         with pytest.raises(Refused):
             plan_preview(library, replayer, [])
     approve(library, *NAMES)
-    with services.replaying.open_replayer(library) as replayer:
+    with services.merging.replaying.open_replayer(library) as replayer:
         for names in subsets:
-            assert outcome(replayer, services.merge.plan_merge(library, replayer, names)) == expected[names], names
+            assert outcome(replayer, services.merging.merge.plan_merge(library, replayer, names)) == expected[names], (
+                names
+            )
     assert {names for names, (_, reasons) in expected.items() if reasons} == {
         names for names in subsets if {"a", "b", "f"} & {*names} and {"c", "d"} & {*names}
     }
@@ -75,6 +77,7 @@ def test_the_union_is_checked_out_and_prepared(cli: Cli) -> None:
         again = cli.json("preview", "a", "c", ok=7)
         assert again["worktree"] == made["worktree"]
         assert [item["id"] for item in again["conflicted"]] in (["a"], ["c"])
+        assert [hunk["path"] for hunk in again["conflicted"][0]["hunks"]] == ["shared.txt"]
         assert not (folder / "b.txt").exists()
     assert git("show", "refs/gitorch/rescue/_preview:a.txt", cwd=cli.folder) == "tried"
     cli("approve", "a", "b", "e", "--force")
@@ -90,7 +93,7 @@ def test_nothing_is_previewed_of_a_queued_task(cli: Cli) -> None:
     """A task without work is refused by name."""
     library = open_workspace(cli.folder)
     cli.queue({"prompt": "Later", "id": "later"})
-    with services.replaying.open_replayer(library) as replayer, pytest.raises(Refused, match="later is queued"):
+    with services.merging.replaying.open_replayer(library) as replayer, pytest.raises(Refused, match="later is queued"):
         plan_preview(library, replayer, [TaskId("later")])
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import Cli, does, saved
+from tests.support.cli import OBEDIENT, Cli, does, saved
 from tests.support.git import commit, git
 
 OFF = {"GITORCH_SANDBOX_MODE": "off"}
@@ -58,6 +58,29 @@ def test_a_branch_that_is_gone_is_named(cli: Cli) -> None:
     cli("edit", "one", "--base", "feature")
     cli.run()
     assert _contains(cli, "orch/one", "feature")
+
+
+def test_a_tag_does_not_hide_the_branch(cli: Cli) -> None:
+    """A base that is named, in a command or in the configuration, is the branch of this name, as in `git switch`."""
+    git("tag", "feature", "main", cwd=cli.folder)
+    cli("edit", "one", "--base", "feature")
+    cli.run()
+    assert _contains(cli, "orch/one", "refs/heads/feature")
+    cli.configure('base = "feature"\n' + OBEDIENT)
+    cli.queue(does("Two", saved("two.txt", "2")))
+    cli.run()
+    assert _contains(cli, "orch/two", "refs/heads/feature")
+
+
+def test_a_head_without_commits_holds_only_tasks_without_a_base(cli: Cli) -> None:
+    """After `git switch --orphan`, what was queued on a branch or names its base runs; the rest says why it waits."""
+    git("switch", "--quiet", "--orphan", "pages", cwd=cli.folder)
+    cli.queue(does("Nowhere", saved("nowhere.txt", "1")))
+    said = cli.run(ok=6)
+    assert cli.states() == {"one": "finished", "nowhere": "queued"}
+    assert "the branch pages, which HEAD names, has no commits yet" in said.text + said.stderr
+    cli("reject", "one", "-m", "no")
+    assert cli.error("run", exit=3)["code"] == "no-commit"
 
 
 def test_in_a_linked_worktree_it_is_the_branch_of_that_worktree(repository_folder: Path) -> None:

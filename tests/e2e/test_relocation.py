@@ -7,24 +7,35 @@ from pathlib import Path
 
 import pytest
 
+from gitorch.git.layout import TRASH
 from tests.support.cli import OBEDIENT, Cli, does, saved
 from tests.support.git import git
+from tests.support.prepared import PreparedNight
 
 OFF = {"GITORCH_SANDBOX_MODE": "off"}
 
 
-@pytest.fixture
-def cli(repository_folder: Path) -> Cli:
+def spend(folder: Path) -> Cli:
     """A repository in a folder of its own, with two finished tasks."""
-    folder = repository_folder.parent / "place"
-    folder.mkdir()
-    repository_folder.rename(folder / "shop")
-    cli = Cli(folder / "shop", **OFF)
+    place = folder.parent / "place"
+    place.mkdir()
+    folder.rename(place / "shop")
+    cli = Cli(place / "shop", **OFF)
     cli.queue(
         does("One", "date +%N >> one.txt; git add --all; git commit --quiet -m one"), does("Two", saved("two.txt", "2"))
     )
     cli.run()
     return cli
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory, _template: Path) -> PreparedNight:
+    return PreparedNight(tmp_path_factory.mktemp("prepared"), _template, spend)
+
+
+@pytest.fixture
+def cli(night: PreparedNight, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    return night.restore(monkeypatch)
 
 
 def at(cli: Cli, folder: Path) -> Cli:
@@ -159,3 +170,14 @@ def test_a_renamed_repository_whose_agents_have_private_ones(repository_folder: 
     moved("revise", "one", "-m", "Again")
     moved.run()
     assert moved.states() == {"one": "finished"}
+
+
+def test_inside_a_worktree_that_cleanup_removed(cli: Cli) -> None:
+    """A shell that is still there is told where the repository is, not to repair the links."""
+    before = Path(cli.tasks()["one"]["worktree"])
+    cli("reject", "one")
+    cli("cleanup", "--yes")
+    (trashed,) = (before.parent / TRASH).glob("one-*")
+    error = at(cli, trashed).error("status", exit=3)
+    assert error["code"] == "worktree-removed"
+    assert error["fix"] == [f"cd {cli.folder}", f"orchestrate -C {cli.folder} undo --list"]

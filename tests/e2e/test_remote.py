@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support import ssh
@@ -35,13 +36,15 @@ def settings(server: Server, label: str, more: str = "") -> str:
 @pytest.fixture
 def cli(repository_folder: Path, server: Server, tmp_path: Path) -> Cli:
     """A person whose agents run on workers with a label of this test."""
-    return Cli(repository_folder, settings(server, tmp_path.name))
+    cli = Cli(repository_folder, settings(server, tmp_path.name))
+    cli.loads_temporal = True
+    return cli
 
 
 @contextlib.contextmanager
-def worker(cli: Cli, server: Server, folder: Path, label: str) -> Iterator[int]:
+def worker(cli: Cli, server: Server, folder: Path, label: str, *more: str) -> Iterator[int]:
     """Run `orchestrate worker` until it is ready; yield its process id."""
-    words = ("worker", "--address", server.address, "--slots", "2", "--label", label, "--folder", str(folder))
+    words = ("worker", "--address", server.address, "--slots", "2", "--label", label, "--folder", str(folder), *more)
     with cli.start(*words) as started:
         log = started.log.with_suffix(".err")
         started.goes_on_until(lambda: "ready: 2 agents at once" in log.read_text())
@@ -72,6 +75,13 @@ def test_a_night_on_two_workers(cli: Cli, tmp_path: Path) -> None:
         )
         folder = cli("log", name).text.strip()
         assert folder.startswith(str(tmp_path / "worker-")), "it had a remote, or ran here"
+        stored = cli.repository.common_dir / "gitorch" / "attempts" / name / "1" / "events.jsonl"
+        assert stored.read_bytes() == cli("log", name, "--json").stdout
+        events = cli("log", name, "--json").stream
+        assert [event["text"] for event in events] == [folder]
+        assert events[0]["at"], "when it happened comes home too"
+        assert cli("log", name, "--since", events[0]["at"]).text.strip() == folder
+        assert cli("log", name, "--since", "0s").text == ""
     findings = [finding["what"] for finding in cli.json("doctor", "--remote", ok=(0, 4))["findings"]]
     assert len([text for text in findings if text.startswith(f"worker {os.uname().nodename}: 0 of 2 slots busy")]) == 2
     assert not marked(tmp_path)
@@ -185,6 +195,19 @@ def test_the_next_round_begins_a_session_and_knows_all(cli: Cli, server: Server,
     with terminal(tmp_path, cli.folder, cli.environment) as person:
         person.orchestrate("attach", "work")
         person.shows("session of work is on the worker")
+
+
+@pytest.mark.usefixtures("workers")
+def test_resume_says_that_a_session_stays_where_it_was(cli: Cli, server: Server, tmp_path: Path) -> None:
+    """The agent begins another one, and its brief has the question with the answer."""
+    cli.configure(claude(server, tmp_path.name))
+    cli.queue({"id": "work", "prompt": "Do the work\n#!claude ask Which colour?"})
+    cli.run(ok=range(256))
+    assert "starts a fresh one" in cli("resume", "work", "-m", "Blue\n#!claude work blue.txt").stderr
+    cli.run()
+    second = (cli.folder / ".git/gitorch/attempts/work/2/brief-1.md").read_text()
+    assert "Question: Which colour?\n\nAnswer: Blue" in second
+    assert show(cli, "orch/work:blue.txt") == "work"
 
 
 @pytest.mark.usefixtures("workers")
@@ -364,6 +387,7 @@ def test_serve_and_a_worker_that_joins_over_ssh(repository_folder: Path, tmp_pat
     """Two commands on two machines: the join line that `serve` prints works, for the server and for git."""
     calls = ssh.install(tmp_path)
     cli = Cli(repository_folder, OBEDIENT, PATH=f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}")
+    cli.loads_temporal = True
     port = str(free_port())
     with cli.start("serve", "--slots", "1", "--port", port) as serve:
         log = serve.log.with_suffix(".err")
@@ -409,6 +433,7 @@ def test_a_worker_that_cannot_start(
 ) -> None:
     """Each reason has its code."""
     cli = Cli(repository_folder, OBEDIENT)
+    cli.loads_temporal = True
     assert cli.error("worker", "--folder", str(tmp_path / "worker"), *words, exit=exit)["code"] == code
 
 
@@ -417,6 +442,70 @@ def test_without_any_worker_nothing_starts(cli: Cli) -> None:
     cli.queue(does("Work", "true"))
     assert "no machine takes attempts now" in cli.run(ok=8).text
     assert cli.states() == {"work": "queued"}
+
+
+@pytest.mark.usefixtures("workers")
+def test_a_label_that_no_worker_has(cli: Cli, server: Server, tmp_path: Path) -> None:
+    """Its tasks stay queued, and the run, the status and doctor say which, why and what helps; others are done."""
+    other = 'other = {kind = "command", command = ["sh"], label = "nowhere"}\n'
+    cli.configure(settings(server, tmp_path.name).replace("[remote]", f"[agents]\n{other}[remote]", 1))
+    cli.queue(does("Work", saved("done.txt", "done")), {**does("Late", "true"), "agent": "other"})
+    fix = "no worker has the label nowhere (orchestrate worker --label nowhere)"
+    run = cli.run(ok=4)
+    assert f"late will wait: {fix}" in run.stderr
+    assert f"{fix}; 1 task waits for it" in run.text
+    assert cli.states() == {"work": "finished", "late": "queued"}
+    assert fix in cli("status").text
+    findings = {finding["what"]: finding for finding in cli.json("doctor", "--remote", ok=4)["findings"]}
+    assert findings["no worker has the label nowhere, which agent other, and so late needs"]["fix"] == (
+        "orchestrate worker --label nowhere"
+    )
+    place = 'remote.checks_on="workers"', 'remote.checks_label="nowhere"', 'checks.test="true"'
+    error = cli.error(*(word for setting in place for word in ("-c", setting)), "run", exit=4)
+    assert (error["code"], error["why"]) == ("no-worker", fix)
+
+
+def test_a_worker_without_space_takes_nothing(cli: Cli, server: Server, tmp_path: Path) -> None:
+    """It would fail one task after the other, while another machine has space; doctor says so."""
+    cli.queue(*(does(name, saved(f"{name}.txt", name)) for name in ("one", "two", "three")))
+    full = ("-c", 'run.min_free_disk="1000TB"')
+    with worker(cli, server, tmp_path / "worker-1", tmp_path.name, *full):
+        assert "no machine takes attempts now" in cli.run(ok=8).text
+        with worker(cli, server, tmp_path / "worker-2", tmp_path.name):
+            cli.run()
+            assert "GB free, so it takes no agent" in cli("doctor", "--remote", ok=4).text
+    assert {(task["state"], task["attempts"]) for task in cli.tasks().values()} == {("finished", 1)}
+    assert not [*tmp_path.glob("worker-1/mirrors/*")]
+
+
+def test_one_worker_that_cannot_fetch_does_not_fail_the_queue(cli: Cli, server: Server, tmp_path: Path) -> None:
+    """It is free again at once, and would get most of what waits: it leaves that to the other one."""
+    names = [f"t{number}" for number in range(6)]
+    cli.queue(*(does(name, saved(f"{name}.txt", name)) for name in names))
+    with (
+        worker(cli, server, tmp_path / "worker-1", tmp_path.name, "--git", "/nonexistent"),
+        worker(cli, server, tmp_path / "worker-2", tmp_path.name),
+    ):
+        cli.run("-m", "2", "-c", "run.retries=1")
+    assert set(cli.states().values()) == {"finished"}
+    assert not [*tmp_path.glob("worker-1/rooms/*")]
+
+
+def test_a_run_waits_for_a_worker_that_starts_again(cli: Cli, server: Server, tmp_path: Path) -> None:
+    """Between two tasks there is no worker: the second one is done when it is back, by the same run."""
+    ready, go = Pipe(tmp_path / "ready"), Pipe(tmp_path / "go")
+    cli.queue(does("One", f"pwd > {ready}", f"read word < {go}"), does("Two", saved("two.txt", "2")))
+    waits = ("run", "-m", "1", "-c", 'remote.lost_after="60s"')
+    with worker(cli, server, tmp_path / "worker", tmp_path.name) as process, cli.start(*waits) as run:
+        ready.line()
+        os.kill(process, signal.SIGTERM)
+        assert until(lambda: "draining" in cli("doctor", "--remote", ok=(0, 4)).text)
+        go.say()
+        assert until(lambda: not psutil.pid_exists(process) or psutil.Process(process).status() == "zombie")
+        assert until(lambda: cli.states()["one"] != "running")
+        with worker(cli, server, tmp_path / "worker", tmp_path.name):
+            run.end()
+    assert cli.states()["two"] == "finished"
 
 
 def test_a_server_that_does_not_answer(cli: Cli) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.cli import OBEDIENT, Cli, does
 from tests.support.git import git
+from tests.support.prepared import PreparedNight
 
 _CHECKED = f'{OBEDIENT}[checks]\ntest = "! grep -q bad *.txt"\n'
 _LOW = """\
@@ -22,10 +23,9 @@ def _commit_by_hand(cli: Cli, name: str, path: str, text: str) -> None:
     git("commit", "-qam", "By hand", cwd=worktree)
 
 
-@pytest.fixture
-def cli(repository_folder: Path) -> Cli:
+def spend(folder: Path) -> Cli:
     """Three finished tasks, one on the other, and one that will conflict with a change of the first."""
-    cli = Cli(repository_folder, _CHECKED, GITORCH_SANDBOX_MODE="off")
+    cli = Cli(folder, _CHECKED, GITORCH_SANDBOX_MODE="off")
     cli.queue(
         does("Low", _LOW, id="low"),
         does("Mid", "echo mid > mid.txt; git add -A; git commit -qm Mid", id="mid", after=["low"]),
@@ -34,6 +34,16 @@ def cli(repository_folder: Path) -> Cli:
     )
     cli.run()
     return cli
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory, _template: Path) -> PreparedNight:
+    return PreparedNight(tmp_path_factory.mktemp("prepared"), _template, spend)
+
+
+@pytest.fixture
+def cli(night: PreparedNight, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    return night.restore(monkeypatch)
 
 
 def based(cli: Cli, tasks: dict[str, dict[str, Any]]) -> dict[str, bool]:

@@ -60,6 +60,42 @@ def test_a_second_look_shows_what_is_new(cli: Cli) -> None:
     assert [hunk["viewed"] for hunk in undone] == [False, False]
 
 
+_LONG = """\
+if git log --format=%s | grep -q "^One"; then
+  sed -i s/broken/fixed/ new.txt; git rm -q extra.txt; git commit -qam "Two"
+else
+  (seq 1 30; echo broken; seq 32 60) > new.txt; sed -i s/^5$/five/ old.txt; echo x > extra.txt
+  git add -A; git commit -qm One
+fi"""
+
+
+def test_a_second_look_shows_only_the_lines_that_are_new(cli: Cli) -> None:
+    """A fix in a long new file shows its line, also after a rebase; what others changed meanwhile is left out."""
+    (cli.folder / "old.txt").write_text("".join(f"{number}\n" for number in range(1, 40)))
+    git("add", "-A", cwd=cli.folder)
+    git("commit", "-qm", "old", cwd=cli.folder)
+    cli.queue(does("Work", _LONG, id="work"))
+    cli.run()
+    cli("revise", "work", "-m", "say fixed, and drop the extra file")
+    cli.run()
+    text = cli("diff", "work", "--since-review").text
+    assert "1 hunk to look at, 2 changes gone" in text
+    patch = text[text.index("diff --git") :].splitlines()
+    assert [line for line in patch if line[:1] in "+-" and line[1:2] not in "+-"] == ["-broken", "+fixed", "-x"]
+    look = cli.json("diff", "work", "--since-review")["since_review"]
+    assert [hunk["place"] for hunk in look["hunks"]] == ["new.txt:1"]
+    assert "+fixed\n" in look["patch"]
+    assert "+30" not in look["patch"]
+
+    (cli.folder / "old.txt").write_text("".join(f"{number}\n" for number in range(1, 39)) + "others\n")
+    git("commit", "-qam", "upstream", cwd=cli.folder)
+    git("rebase", "-q", "main", cwd=Path(cli.tasks()["work"]["worktree"]))
+    patch = cli.json("diff", "work", "--since-review")["since_review"]["patch"]
+    assert "+fixed\n" in patch
+    assert "others" not in patch
+    assert "+30" not in patch
+
+
 _EDITOR = """\
 #!/bin/sh
 sed -i -e '/^> +broken/a must: say `fixed`;\\n```suggestion\\nfixed\\n```' "$1"
@@ -83,9 +119,11 @@ def test_a_review_is_written_between_the_lines(cli: Cli, tmp_path: Path) -> None
     assert (comments[0]["suggestion"], comments[1]["end"]) == ("fixed", 5)
     assert cli.error("review", "work", "-F", "-", exit=2, input=b"> +other\n")["code"] == "review-file"
     assert cli.error("review", "work", "-F", "-", exit=2, input=b"@ nowhere.txt:1\nx\n")["code"] == "no-such-file"
+    # what a broken pipe leaves is no review that wants the comments gone
+    assert cli.error("review", "work", "-F", "-", exit=2, input=b"\n")["code"] == "no-comment"
     assert cli.tasks()["work"]["comments"] == comments
     sent = cli("review", "work", "-F", "-", input=b"@gitorch revise\n> +broken\nmust: say fixed\n")
-    assert "work: queued" in sent.stderr
+    assert "work: queued, 1 earlier comment removed" in sent.stderr
     cli.run()
     brief = cli("task", "work", "--brief").text
     assert "Comment 1. `a.txt:1`: say fixed\n\n(must: it is not accepted without this)" in brief

@@ -67,14 +67,20 @@ def test_worktrees_next_to_a_bare_repository(source: Path, name: str) -> None:
 
 
 def test_a_task_in_a_bare_repository_with_worktrees(source: Path) -> None:
-    """Its worktree is next to the user's, and the personal file and ignored files come from the user's worktree."""
+    """Its worktree is next to the user's, and the personal file and ignored files come from the user's worktree.
+
+    The preflight names those that are not copied.
+    """
     folder = beside(source, ".bare", "main")
-    cli = Cli(folder / "main", **OFF)
+    cli = Cli(folder / "main", **OFF, GITORCH_RUN_TRY_BASE="true")
+    (folder / ".bare/info/exclude").write_text(".env*\n")
+    (folder / "main" / ".env.local").write_text("secret")
     (folder / "main" / ".orchestrate.local.toml").write_text('[prepare]\ncopy = [".env"]\n')
     (folder / "main" / ".env").write_text("secret")
     cli("config", "trust", "--yes")
     cli.queue(does("One", "test -e .env", saved("one.txt", "1")))
-    cli.run()
+    told = cli.run()
+    assert "worktrees will lack .env.local" in told.text + told.stderr
     assert cli.tasks()["one"]["worktree"] == str(folder / "project.orch" / "one")
     cli("approve", "one")
     cli("merge")
@@ -113,6 +119,22 @@ def test_a_bare_repository_without_a_worktree_has_the_file_of_head(source: Path)
     (folder / "feature" / ".orchestrate.toml").write_text('[checks]\ntest = "true"\n')
     assert cli.json("config", "get", "checks.test", cwd=folder / "feature")["value"] == "true"
     assert cli.json("config", "get", "checks.test")["value"] == "test -e README.md"
+
+
+def test_a_linked_worktree_has_its_own_file_where_the_main_one_has_none(repository_folder: Path) -> None:
+    """The branch that a person works on there may be the only one that is configured."""
+    cli = Cli(repository_folder, **OFF)
+    other = repository_folder.parent / "other"
+    git("worktree", "add", "--quiet", "-b", "feature", str(other), cwd=repository_folder)
+    commit(other, "check", {".orchestrate.toml": CHECK})
+    (other / "sub").mkdir()
+    assert "test -e README.md" in cli("config", "trust", "--yes", cwd=other / "sub").stderr
+    cli("submit", does("One", saved("one.txt", "1", "one"))["prompt"], cwd=other)
+    cli.run(cwd=other)
+    assert cli.tasks()["one"]["checks"]["passed"] is True
+    assert cli.json("config", "get", "checks")["value"] == {}
+    (repository_folder / ".orchestrate.toml").write_text(CHECK.replace("-e", "-f"))
+    assert cli.json("config", "get", "checks.test", cwd=other)["value"] == "test -f README.md"
 
 
 def test_files_of_a_tasks_worktree_configure_nothing(source: Path) -> None:
@@ -342,6 +364,52 @@ def test_a_task_in_a_repository_of_this_shape(repository_folder: Path, shape: Ca
     assert git("rev-parse", "orch/integration~1", cwd=cli.folder) == start
     assert not worktree.is_relative_to(cli.folder)
     assert sorted({*listing, worktree.parent}) == sorted({*cli.folder.parent.iterdir(), worktree.parent})
+
+
+@pytest.mark.parametrize("way", ["link", "file"])
+def test_the_folder_of_git_is_in_the_work_tree_under_another_name(repository_folder: Path, way: str) -> None:
+    """As in folders that are synchronized (`.git -> .git.nosync`): what gitorch writes there is no alarm."""
+    if way == "link":
+        (repository_folder / ".git").rename(repository_folder / ".git.nosync")
+        (repository_folder / ".git").symlink_to(".git.nosync")
+    else:
+        git("init", "--quiet", f"--separate-git-dir={repository_folder / '.git.nosync'}", cwd=repository_folder)
+    (repository_folder / ".git.nosync/info/exclude").write_text(".git.nosync\n")
+    cli = Cli(repository_folder, **OFF)
+    cli.queue(does("One", saved("one.txt", "1")))
+    assert "changed during a run" not in cli.run().text
+    cli("approve", "one")
+    cli("merge", "--into", "main")
+    assert git("status", "--porcelain", cwd=repository_folder) == ""
+
+
+def test_the_work_tree_is_not_around_its_repository(repository_folder: Path) -> None:
+    """With `core.worktree`, as for files of a HOME; the preflight finds what is ignored there."""
+    bare = repository_folder.parent / "files.git"
+    (repository_folder / ".git").rename(bare)
+    git("config", "core.worktree", str(repository_folder), cwd=bare)
+    (bare / "info/exclude").write_text(".env\n")
+    (repository_folder / ".env").write_text("secret")
+    cli = Cli(bare, **OFF, GITORCH_RUN_TRY_BASE="true")
+    cli.queue(does("One", saved("one.txt", "1")))
+    told = cli.run()
+    assert "worktrees will lack .env" in told.text + told.stderr
+    cli("approve", "one")
+    cli("merge", "--into", "main")
+    assert (repository_folder / "one.txt").read_text() == "1\n"
+
+
+def test_commits_are_collected_at_once_whatever_a_fetch_writes(repository_folder: Path) -> None:
+    """`fetch.writeCommitGraph` would have each fetch of ours write one file of the user's, behind one lock."""
+    git("config", "fetch.writeCommitGraph", "true", cwd=repository_folder)
+    lock = repository_folder / ".git/objects/info/commit-graphs/commit-graph-chain.lock"
+    lock.parent.mkdir()
+    lock.touch()
+    cli = Cli(repository_folder, GITORCH_SANDBOX_MODE="private")
+    cli.queue(does("One", saved("one.txt", "1")))
+    cli.run()
+    assert cli.states() == {"one": "finished"}
+    assert [*lock.parent.iterdir()] == [lock]
 
 
 def test_a_submodule_leaves_its_superproject_alone(repository_folder: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.cli import OBEDIENT, Cli, Pipe, does, saved
 from tests.support.git import git
+from tests.support.prepared import PreparedNight
 
 UNFENCED = "env -u GIT_CONFIG_COUNT git -C '{main}'"
 
@@ -50,6 +51,7 @@ DEEDS = {
     "mkdir '{main}/hollow'": "folder hollow appeared",
     "mkfifo '{main}/pipe'": "pipe pipe appeared",
     "chmod 700 '{main}/.git'": "mode of .git changed",
+    "chmod 777 '{main}/.git/gitorch'": "mode of .git/gitorch changed",
     "touch '{main}/.git/config.lock'": "config.lock appeared, and makes git wait",
     "rm -f '{main}/.git/objects/{unreachable}'": "objects disappeared: ",
     "chmod u+w '{main}/.git/objects/{broken}'; echo > '{main}/.git/objects/{broken}'": "objects damaged: ",
@@ -62,24 +64,33 @@ _UNWATCHED = "echo >> '{main}/ignored/noise/a'"
 """What the settings take out."""
 
 
-@pytest.fixture
-def cli(repository_folder: Path) -> Cli:
+def spend(folder: Path) -> Cli:
     """A repository with a finished task, a stash, and a linked worktree of the user's."""
-    git("worktree", "add", "--quiet", "-b", "side", "../side", cwd=repository_folder)
-    (repository_folder / "README.md").write_text("stashed\n")
-    git("stash", cwd=repository_folder)
-    git("init", "-q", "inside", cwd=repository_folder)
-    (repository_folder / ".git/info/exclude").write_text("*.env\nignored/\n")
+    git("worktree", "add", "--quiet", "-b", "side", "../side", cwd=folder)
+    (folder / "README.md").write_text("stashed\n")
+    git("stash", cwd=folder)
+    git("init", "-q", "inside", cwd=folder)
+    (folder / ".git/info/exclude").write_text("*.env\nignored/\n")
     for name in ("ignored/a", "ignored/noise/a"):
-        (repository_folder / name).parent.mkdir(exist_ok=True)
-        (repository_folder / name).write_text("x\n")
-    (repository_folder / "deps.env").mkdir()
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("x\n")
+    (folder / "deps.env").mkdir()
     for name in ("secret.env", "deps.env/run.js"):
-        (repository_folder / name).write_text("x\n")
-    cli = Cli(repository_folder)
+        (folder / name).write_text("x\n")
+    cli = Cli(folder)
     cli.queue(does("One", saved("one.txt", "1")))
     assert cli("run", "--json").stream[-1]["moved"] == []
     return cli
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory, _template: Path) -> PreparedNight:
+    return PreparedNight(tmp_path_factory.mktemp("prepared"), _template, spend)
+
+
+@pytest.fixture
+def cli(night: PreparedNight, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    return night.restore(monkeypatch)
 
 
 def _loose_object(folder: Path, content: bytes) -> str:
@@ -255,3 +266,43 @@ def test_a_run_whose_state_folder_is_gone_ends(repository_folder: Path, mode: st
     else:
         assert (answer.code, answer.stream[-1]["code"]) == (5, "in-the-way")
         assert answer.stream[-1]["what"].startswith(f"cannot use {state}")
+
+
+def test_worktrees_behind_a_link_are_gitorchs_own(repository_folder: Path, tmp_path: Path) -> None:
+    """The folder of worktrees can be a link of the user's, to a larger disk."""
+    cli = Cli(repository_folder, GITORCH_SANDBOX_MODE="off")
+    (tmp_path / "disk").mkdir()
+    repository_folder.with_name(f"{repository_folder.name}.orch").symlink_to(tmp_path / "disk")
+    cli.queue(does("One", saved("one.txt", "1")), does("Two", saved("two.txt", "2")))
+    cli.run()
+    assert cli.json("status")["moved"] == []
+    assert set(cli.states().values()) == {"finished"}
+
+
+def test_a_credential_in_the_name_of_a_ref_is_redacted(repository_folder: Path) -> None:
+    """In what the hooks refused, and in what moved all the same."""
+    token = "ghp_abcdefghijklmnopqrstuvwxyz0123456789"
+    cli = Cli(repository_folder, GITORCH_SANDBOX_MODE="off")
+    script = repository_folder.parent / "script"
+    moved = f"{UNFENCED.format(main=repository_folder)} branch c-{token}"
+    script.write_text(f"git branch b-{token}\n{moved}\n")
+    cli.queue(does("One", f"sh '{script}'", saved("one.txt", "1")))
+    cli.run(ok=6)
+    shown = "".join(
+        cli(*words).text for words in (["status", "--json"], ["task", "one"], ["review", "one"], ["report"])
+    )
+    assert "refs/heads/b-[redacted github-token]" in shown
+    assert "refs/heads/c-[redacted github-token]" in shown
+    assert token not in shown
+
+
+def test_a_pipe_that_git_would_wait_for_ends_a_run_in_words(cli: Cli) -> None:
+    """Git would wait for whoever writes into it; the work is there again once the pipe is gone."""
+    pipe = cli.folder / ".git" / "refs" / "heads" / "pipe"
+    cli.queue(does("Clog", saved("clog.txt", "1"), f"mkfifo '{pipe}'"))
+    words = f"{pipe} is a pipe, for which it would wait"
+    assert words in cli.run(ok=4).stderr
+    assert cli.error("status", exit=4)["code"] == "pipe-in-repository"
+    pipe.unlink()
+    cli.run()
+    assert (cli.tasks()["clog"]["state"], cli.tasks()["clog"]["reason"]) == ("finished", None)

@@ -57,6 +57,49 @@ def test_nothing_runs_before_a_person_agreed(cli: Cli, marks: Path) -> None:
     assert git("for-each-ref", "refs/heads/orch", cwd=cli.folder) == ""
 
 
+def test_a_folder_that_cannot_be_made_is_named(cli: Cli) -> None:
+    """Where the user's own files would be below /proc, the agreement cannot be kept."""
+    error = cli.error("config", "trust", "--yes", exit=4, env={"XDG_CONFIG_HOME": "/proc/self/none"})
+    assert (error["code"], error["what"].split(",")[0]) == ("user-folder", "cannot make /proc/self/none/gitorch")
+    assert "XDG_CONFIG_HOME" in error["fix"][0]
+
+
+def test_no_agents_program_is_asked_for_its_version_before_a_person_agreed(cli: Cli, marks: Path) -> None:
+    """`path` of an agent is a command too: neither the preflight nor `doctor` starts it."""
+    program = marks.parent / "claude"
+    program.write_text(f"#!/bin/sh\necho \"$@\" >> '{marks}/agent'\n")
+    program.chmod(0o755)
+    text = f'agent = "claude"\n[agents.claude]\npath = "{program}"\n'
+    commit(cli.folder, "Configure\n", {".orchestrate.toml": text})
+    cli("submit", "Work")
+    answer = cli("run", ok=5)
+    assert "ready" not in answer.stderr
+    assert "agents.claude" in answer.stderr
+    assert "you have not agreed to agents.claude" in cli("doctor", ok=4).text
+    cli("agents", "list")
+    assert [*marks.iterdir()] == []
+    cli("config", "trust", "--yes")
+    cli("doctor", ok=4)
+    assert (marks / "agent").exists()
+
+
+def test_a_preparation_that_changed_later_runs_for_no_check(cli: Cli, marks: Path) -> None:
+    """As after a pull: the checks of the base are still those that were agreed to."""
+    cli("config", "trust", "--yes")
+    cli("submit", "Work")
+    cli.run()
+    cli("approve", "work")
+    edit(cli, "echo prepared", "echo changed")
+    before = (marks / "prepare").read_text()
+    for words in (("check", "work"), ("merge", "--recheck"), ("merge", "--verify", "each"), ("preview", "work")):
+        assert cli.error(*words, exit=5)["code"] == "untrusted", words
+    cli("doctor", "--checks", ok=4)
+    assert (marks / "prepare").read_text() == before
+    cli("config", "trust", "--yes")
+    cli("merge", "--recheck")
+    assert "changed" in (marks / "prepare").read_text()
+
+
 def test_agreeing_shows_the_commands_and_lets_them_run(cli: Cli, marks: Path) -> None:
     """`config trust` shows what would run, is exit 9 when nobody can answer, and with `--yes` agrees."""
     cli("submit", "Work")
@@ -138,3 +181,14 @@ def test_the_persons_own_commands_need_no_agreement(repository_folder: Path) -> 
     cli.queue(does("Work", saved("a.txt", "a")))
     cli.run()
     assert cli.states() == {"work": "finished"}
+
+
+def test_settings_of_a_repository_are_shown_without_control_characters(repository_folder: Path) -> None:
+    """A name or a value could otherwise command the terminal of whoever looks at it."""
+    text = 'integration = "a\\u001b]0;b\\u0007"\n[checks]\n"t\\u001b]0;x\\u0007" = "true"\n'
+    (repository_folder / ".orchestrate.toml").write_text(text)
+    cli = Cli(repository_folder)
+    for words in (["show"], ["show", "--origin"], ["get", "integration"], ["get", "checks"]):
+        answer = cli("config", *words)
+        assert "\x1b" not in answer.text, words
+        assert "\\x1b" in answer.text or "\\u001b" in answer.text, words

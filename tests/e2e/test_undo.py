@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
-from gitorch.git.worktree_trash import TRASH
+from gitorch.git.layout import TRASH
 from tests.support.cli import Cli, does, saved
 from tests.support.days import branch, whole
 from tests.support.git import git
@@ -85,6 +86,16 @@ def test_the_list_tells_what_can_be_taken_back(cli: Cli) -> None:
     cli.queue({"prompt": "New", "id": "new"})
     assert cli.json("undo", "--list")["undone"] == [], "something new ends redo"
     assert cli("undo", "--all", ok=2).stderr.startswith("error: --all requires --list")
+
+
+def test_the_list_tells_where_undo_stops(cli: Cli) -> None:
+    """The reason is told once, for the operation that cannot be undone; those before it are not reached."""
+    cli.queue(does("One", saved("one.txt", "1")), does("Two", saved("two.txt", "2")))
+    cli.run()
+    cli.queue({"prompt": "Later", "id": "later"})
+    *rows, stop = cli("undo", "--list").text.splitlines()
+    assert [row.split()[-1] for row in rows[1:]] == ["undo", "-"]
+    assert re.fullmatch(r"1 'submit one, two' cannot be undone: .*", stop)
 
 
 def test_several_tasks_of_one_command_are_one_operation(cli: Cli) -> None:

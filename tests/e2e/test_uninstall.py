@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.git import fence
+from tests.support import fingerprints
 from tests.support.cli import Cli, does, saved
 from tests.support.git import git
 
@@ -22,7 +22,7 @@ def cli(repository_folder: Path) -> Cli:
 def state(cli: Cli) -> tuple[dict[str, str], set[str]]:
     """Return the fingerprint of what is the user's, with all refs, and the files of git's folder, but for objects."""
     shared = cli.repository.common_dir
-    digests = fence.fingerprint(cli.repository, movable=()).digests
+    digests = fingerprints.fingerprint(cli.repository, movable=()).digests
     refs = {str(ref): str(oid) for ref, oid in cli.repository.refs().items()}
     every = {**digests, **refs}
     own = {name: value for name, value in every.items() if not name.startswith("refs/heads/orch/")}
@@ -59,8 +59,13 @@ def test_uninstall_restores_the_repository(cli: Cli) -> None:
     assert "pass --yes" in " ".join(cli.error("uninstall", exit=9)["fix"])
     assert "may not uninstall" in cli("uninstall", "--yes", ok=5, env={"GITORCH_TASK": "x"}).stderr
 
-    cli("uninstall", "--yes")
+    said = cli("uninstall", "--yes").stderr
     assert not places.exists()
+    assert "git branch -D $(git branch --list 'orch/*')" in said
+    assert "git update-ref -d refs/notes/gitorch" in said
+    kept_refs = git("for-each-ref", "refs/gitorch", cwd=cli.folder).splitlines()
+    assert not (cli.folder / ".git/worktrees").exists()
+    assert f"refs with commits that no branch has stay ({len(kept_refs)})" in said
     kept, files = state(cli)
     # the run may have saved what it saw of an agent's work before that was committed
     in_flight = {f"refs/gitorch/rescue/{name}" for name in ("one", "three")}
@@ -70,11 +75,27 @@ def test_uninstall_restores_the_repository(cli: Cli) -> None:
     assert git("show", "refs/gitorch/rescue/two:late.txt", cwd=cli.folder) == "late"
     assert git("show", "orch/integration:one.txt", cwd=cli.folder) == "one"
 
-    cli("uninstall", "--yes", "--purge")
+    said = cli("uninstall", "--yes", "--purge").stderr
+    assert "branches stay" in said
+    assert "notes stay" not in said
+    assert "no branch has" not in said
     after = state(cli)
     assert after[0] == before[0]
     assert {name for name in after[1] - before[1] if not name.startswith("logs/")} == set()
     assert before[1] - after[1] == set()
+
+
+def test_one_ref_keeps_a_commit(cli: Cli) -> None:
+    """The work of a rejected task that was cleaned up has no branch: one ref stays for it, and not every copy of it."""
+    cli.queue(does("two", saved("two.txt", "2")))
+    cli.run()
+    cli("reject", "two")
+    cli("cleanup", "--yes")
+    (tip,) = cli.repository.refs("refs/gitorch/trash/two").values()
+    git("update-ref", "refs/gitorch/incoming/two", tip, cwd=cli.folder)
+    cli("uninstall", "--yes")
+    refs = [ref for ref in cli.repository.refs("refs/gitorch") if not ref.startswith("refs/gitorch/rescue/")]
+    assert [ref.rpartition("/")[0] for ref in refs] == ["refs/gitorch/trash/two"]
 
 
 def test_cleanup_says_what_proves_it(cli: Cli) -> None:

@@ -29,7 +29,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from gitorch.git.attempt_exchange import ExchangeFailed, Mirror, delivery_ref, lease_ref
+from gitorch.git.exchange.attempts import ExchangeFailed, Mirror, delivery_ref, lease_ref
 from gitorch.model.naming import Oid
 from tests.conftest import foreign, sealed
 from tests.support.api import until
@@ -44,7 +44,14 @@ _SECONDS = 180.0
 _AGENT = """\
 #!/bin/sh
 task=$1 log='{log}'
-echo "start $task $(date +%s.%N) $PWD" >> "$log"
+# how many agents of the same worker process are alive, with this one: cancelled and killed ones write no end
+worker=$(cut -d' ' -f4 "/proc/$PPID/stat")
+mkdir -p "{alive}/$worker"
+: > "{alive}/$worker/$$"
+alive=0
+for file in "{alive}/$worker"/*; do kill -0 "${{file##*/}}" 2> /dev/null && alive=$((alive + 1)); done
+grep -q gitorch "/proc/$worker/cmdline" || alive=0  # it has been killed, and so this one will be
+echo "start $task $(date +%s.%N) $PWD $alive" >> "$log"
 (setsid sleep 3000 > /dev/null 2>&1 &)
 for number in 1 2 3; do
     test -e "$task-$number.txt" || echo "$task" > "$task-$number.txt"
@@ -52,7 +59,7 @@ for number in 1 2 3; do
     git commit -qm "$number of $task" && echo "commit $task $(git rev-parse HEAD) -" >> "$log"
     sleep $(( ($$ + number) % 4 + 2 ))
 done
-echo "end $task $(date +%s.%N) $PWD" >> "$log"
+rm "{alive}/$worker/$$"
 """
 _CONFIG = """\
 agent = "scripted"
@@ -96,10 +103,11 @@ class Cluster:
         self.top, self.network, self.server, self.options = top, network, server, options
         self.log, script = top / "log", top / "agent.sh"
         self.log.touch()
-        script.write_text(_AGENT.format(log=self.log))
+        script.write_text(_AGENT.format(log=self.log, alive=top / "alive"))
         script.chmod(0o755)
         config = _CONFIG.format(script=script, port=server.port, lost_after=LOST_AFTER)
         self.cli = Cli(standard(top / "repo"), config, GITORCH_SANDBOX_MODE="off")
+        self.cli.loads_temporal = True
         self.workers = [self._start_worker(number) for number in range(options.workers)]
         self.runs: list[subprocess.Popen[bytes]] = []
         self.failures: list[Failure] = []
@@ -309,7 +317,7 @@ class Cluster:
         unexplained = self._unexplained(starts)
         assert not unexplained, f"began again without a failure: {unexplained}"
         assert until(lambda: not marked(self.top)), marked(self.top)
-        most = self._most_at_once(lines)
+        most = max(int(line[4]) for line in lines if line[0] == "start")
         assert most <= self.options.slots, most
         before = git("for-each-ref", "refs/heads", cwd=self.cli.folder)
         self.cli("run", ok=range(256), seconds=_SECONDS)  # imports nothing a second time
@@ -367,23 +375,6 @@ class Cluster:
                 else:
                     failures.remove(cause)  # a failure costs a task one start
         return unexplained
-
-    def _most_at_once(self, lines: list[list[str]]) -> int:
-        """Return how many agents were at work on one worker at once; a failure ends those that were there."""
-        live: dict[int, set[str]] = defaultdict(set)
-        most = 0
-        events = [(float(line[2]), line) for line in lines if line[0] in ("start", "end")]
-        ends = [(failure.began, ["fail", str(failure.worker)]) for failure in self.failures]
-        for _, line in sorted([*events, *ends]):
-            if line[0] == "fail":
-                live[int(line[1])].clear()
-            elif line[0] == "start":
-                live[self._worker_of(line[3])].add(line[3])
-            else:
-                live[self._worker_of(line[3])].discard(line[3])
-            live[-1] = set()
-            most = max(most, *map(len, live.values()))
-        return most
 
 
 def main(arguments: list[str]) -> int:

@@ -128,6 +128,16 @@ def _link(path: Path) -> None:
     path.symlink_to(elsewhere)
 
 
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _device(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
 DAMAGES: Mapping[str, Callable[[Path], object]] = {
     "missing": Path.unlink,
     "empty": lambda path: path.write_bytes(b""),
@@ -136,6 +146,10 @@ DAMAGES: Mapping[str, Callable[[Path], object]] = {
     "folder": _folder,
     "unreadable": lambda path: path.chmod(0),
     "link": _link,
+    "pipe": _pipe,
+    "device": _device,
+    "large": lambda path: os.truncate(path, 1 << 40),
+    "nested": lambda path: path.write_bytes(b"[" * 200_000),
 }
 
 COMMANDS: Mapping[str, tuple[str, ...]] = {

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import psutil
 import tomli
 
-from gitorch.git import fence, notes
-from gitorch.git.fence import Fingerprint
+from gitorch.git.notes import note_store
+from gitorch.git.protected import fingerprint
+from gitorch.git.protected.fingerprint import Fingerprint
 from gitorch.git.repository import Repository
 from gitorch.model.naming import EXECUTION_VARIABLE, TaskId
 from gitorch.model.note import MergedNote
 from gitorch.model.task import State, Task
 from gitorch.storage.operations import OperationLog
 from gitorch.storage.tasks import Store
+from tests.support import fingerprints
 from tests.support.git import git, run
 
 
@@ -25,7 +28,8 @@ class Known(msgspec.Struct, kw_only=True):
     """A repository, and what was true of it before anything was killed.
 
     `commits` are those that agents have ever reported, `files` the contents that somebody has not committed.
-    `moves_main`: the commands on it may move `main` and its checkout.
+    `moves_main`: the commands on it may move `main` and its checkout. `changes`: how the lines begin that tell of what
+    else of the user's they may change. `removes_state`: they may take gitorch out.
     """
 
     folder: Path
@@ -33,6 +37,8 @@ class Known(msgspec.Struct, kw_only=True):
     commits: set[str]
     files: set[str]
     moves_main: bool = False
+    changes: tuple[str, ...] = ()
+    removes_state: bool = False
 
     @property
     def state(self) -> Path:
@@ -46,14 +52,14 @@ class Known(msgspec.Struct, kw_only=True):
         return Store(self.state).load()
 
 
-def known(folder: Path, *files: str, moves_main: bool = False) -> Known:
+def known(folder: Path, *files: str, **may: Any) -> Known:
     """Return what is true of a repository now."""
     found = Known(
         folder=folder,
-        fingerprint=fence.fingerprint(Repository.discover(folder)),
+        fingerprint=fingerprints.fingerprint(Repository.discover(folder)),
         commits=set(),
         files=set(files),
-        moves_main=moves_main,
+        **may,
     )
     found.commits |= {task.tip for task in found.tasks().values() if task.tip}
     return found
@@ -87,16 +93,16 @@ def _is_kept(known: Known, content: str) -> bool:
 
 
 def _moved(known: Known) -> object:
-    lines = fence.differences(known.fingerprint, fence.fingerprint(known.repository))
+    lines = fingerprint.differences(known.fingerprint, fingerprints.fingerprint(known.repository))
     return [line for line in lines if line.startswith("refs/") and not (known.moves_main and "/main" in line)]
 
 
 def _changed_checkout(known: Known) -> object:
     if known.moves_main:
         return git("status", "--porcelain", cwd=known.folder)
-    lines = fence.differences(known.fingerprint, fence.fingerprint(known.repository))
+    lines = fingerprint.differences(known.fingerprint, fingerprints.fingerprint(known.repository))
     # a gc of the user's writes the list of refs for others
-    return [line for line in lines if not line.startswith(("refs/", "info/refs "))]
+    return [line for line in lines if not line.startswith(("refs/", "info/refs ", *known.changes))]
 
 
 def _wrong_integration(known: Known) -> object:
@@ -104,7 +110,7 @@ def _wrong_integration(known: Known) -> object:
     tip = git("rev-parse", "--verify", "--quiet", "refs/heads/orch/integration", cwd=known.folder, ok=(0, 1))
     history = set(git("rev-list", tip, cwd=known.folder).split()) if tip else set()
     absent = [name for name, task in merged.items() if task.merged_as not in history]
-    noted = (line.note for lines in notes.read_all(known.repository).values() for line in lines)
+    noted = (line.note for lines in note_store.read_all(known.repository).values() for line in lines)
     lines = Counter(note.task for note in noted if isinstance(note, MergedNote))
     return absent or (set(lines) ^ set(merged))
 
@@ -131,6 +137,8 @@ def _executions(known: Known) -> Iterator[str]:
 
 
 def _damaged_state(known: Known) -> object:
+    if known.removes_state:
+        return known.state.exists() and "the state is there"
     snapshot = tomli.loads((known.state / "tasks.toml").read_text())
     open_operations = OperationLog(known.state / "operations.jsonl").unfinished()
     losses = [path.name for path in known.state.glob("*.damaged-*")]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 import msgspec
+import pytest
+from _pytest.mark import ParameterSet
 
 from gitorch.cli.main import main
 from tests.support.cli import Cli, does, saved, told
@@ -18,17 +20,23 @@ LEFT = "left by somebody\n"
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """A command, how its repository is made, and the states of the tasks when it has happened.
+    """A command, how its repository is made, and what can be seen of it when it has happened: by default, states.
 
-    `mode`: which rooms its agents have. `atomic`: it has happened for the next command, or nothing has.
+    `mode`: which rooms its agents have. `atomic`: it has happened for the next command, or nothing has. `changes`: how
+    the lines begin that tell of what it may change of the user's. `removes_state`: it takes gitorch out. `samples`: how
+    many of its steps are tried where not every step is.
     """
 
-    prepare: Callable[[Cli], None]
+    prepare: Callable[[Cli], object]
     words: tuple[str, ...]
-    ends: dict[str, str]
+    ends: object
+    sees: Callable[[Cli], object] = Cli.states
     mode: str = "off"
     moves_main: bool = False
     atomic: bool = True
+    changes: tuple[str, ...] = ()
+    removes_state: bool = False
+    samples: int = 2
 
 
 def _queued(cli: Cli) -> None:
@@ -114,6 +122,22 @@ OPERATIONS: dict[str, Operation] = {
     "undo": Operation(prepare=_merged, words=("undo",), ends={"one": "approved", "two": "approved"}),
     "cleanup": Operation(prepare=_left, words=("cleanup", "--yes"), ends={"two": "finished"}),
 }
+
+
+SHARES = int(os.environ.get("GITORCH_KILLS") or 0)
+"""Into how many tests the steps of a command are split where every step is tried, or 0 where a few are."""
+
+
+def shared(names: Iterable[str]) -> list[ParameterSet]:
+    """Return the parameters of a test that tries the steps of one command, or a share of them."""
+    if SHARES < 2:
+        return [pytest.param(name, 0, id=name) for name in names]
+    return [pytest.param(name, share, id=f"{name}, {share}") for name in names for share in range(SHARES)]
+
+
+def steps_of_share(share: int) -> range:
+    """Return which of all steps one test tries; it ends where the command does."""
+    return range(1 + share, 100_000, SHARES)
 
 
 def command(folder: Path, words: tuple[str, ...], codes: Collection[int] = (0,)) -> None:

@@ -32,12 +32,15 @@ def killed(work: Callable[[], object], seconds: float, *, with_git: bool = True)
     return _was_killed(child)
 
 
-def killed_at(work: Callable[[], object], step: int, *, with_git: bool = False) -> bool:
-    """Do some work in a child that kills itself at its n-th step outwards; return whether it came to that."""
+def killed_at(work: Callable[[], object], step: int, *, with_git: bool = False, folder: Path | None = None) -> bool:
+    """Do some work in a child that kills itself at its n-th step outwards; return whether it came to that.
+
+    With a folder, steps before which the files below it are the same are one.
+    """
     child = os.fork()
     if not child:
         os.setsid()
-        steps = Steps()
+        steps = Steps(folder)
 
         def count(event: str, args: tuple[Any, ...]) -> None:
             if steps.number(event, args) == step:
@@ -48,13 +51,13 @@ def killed_at(work: Callable[[], object], step: int, *, with_git: bool = False) 
     return _was_killed(child)
 
 
-def steps_of(work: Callable[[], object]) -> int:
+def steps_of(work: Callable[[], object], folder: Path | None = None) -> int:
     """Do some work in a child, and return how many steps outwards it makes."""
     # a write to a pipe would be a step
     last = mmap.mmap(-1, mmap.PAGESIZE)
     child = os.fork()
     if not child:
-        steps = Steps()
+        steps = Steps(folder)
 
         def count(event: str, args: tuple[Any, ...]) -> None:
             if number := steps.number(event, args):

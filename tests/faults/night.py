@@ -18,8 +18,9 @@ import tomli
 
 from gitorch import services
 from gitorch.flow import intake
-from gitorch.git import fence, notes
-from gitorch.git.fence import Fingerprint
+from gitorch.git.notes import note_store
+from gitorch.git.protected import fingerprint
+from gitorch.git.protected.fingerprint import Fingerprint
 from gitorch.git.repository import Repository
 from gitorch.model.naming import EXECUTION_VARIABLE, TaskId
 from gitorch.model.note import AttemptNote, CheckNote
@@ -29,7 +30,7 @@ from gitorch.services.workspace import Workspace
 from gitorch.storage import trust
 from gitorch.storage.operations import OperationLog
 from gitorch.storage.tasks import Store
-from tests.support import forkserver
+from tests.support import fingerprints, forkserver
 from tests.support.forkserver import ForkedProcess
 from tests.support.git import git, standard
 
@@ -153,7 +154,7 @@ class Night:
 
     def fingerprint(self) -> Fingerprint:
         """Return everything that is the user's, as it is now."""
-        return fence.fingerprint(self.repository)
+        return fingerprints.fingerprint(self.repository)
 
     def start(self, *words: str, agents: int = 4) -> ForkedProcess:
         """Start `orchestrate run`, as a shell would."""
@@ -246,7 +247,7 @@ class Night:
             assert task.passed is (True if task.spec.checks else None)
 
     def _verify_notes(self, tasks: Mapping[TaskId, Task]) -> None:
-        lines = notes.read_all(self.repository)
+        lines = note_store.read_all(self.repository)
         for task in tasks.values():
             assert task.tip is not None
             noted = [line.note for line in lines[task.tip]]
@@ -270,7 +271,7 @@ class Night:
         assert tomli.loads((self.path / ".git/gitorch/tasks.toml").read_text())["end"]["tasks"] == len(tasks)
         assert OperationLog(self.path / ".git/gitorch/operations.jsonl").unfinished() == []
         assert git("for-each-ref", "refs/gitorch/building/", cwd=self.path) == ""
-        assert fence.differences(self.untouched, self.fingerprint()) == ()
+        assert fingerprint.differences(self.untouched, self.fingerprint()) == ()
 
 
 def _tip_moved(attempt: tuple[str, int], tasks: Mapping[TaskId, Task]) -> bool:

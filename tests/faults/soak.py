@@ -80,6 +80,9 @@ class Site:
         repo = standard(top / "repo")
         commit(repo, "Mine\n", {"mine.txt": "m\n"})
         git("branch", "mine", cwd=repo)
+        # a gc under a clock that is ahead drops old lines of reflogs: not of the one whose changes are looked for
+        for setting in ("reflogExpire", "reflogExpireUnreachable"):
+            git("config", f"gc.HEAD.{setting}", "never", cwd=repo)
         # where agents share the user's repository, a gc of the user's takes what they are about to commit
         variables = {"GITORCH_SANDBOX_MODE": "private", **(clock.environment if clock else {})}
         self.cli = Cli(repo, _CONFIG.format(script=script), **variables)
@@ -330,6 +333,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--agents", type=int, default=20)
     parser.add_argument("--round", type=float, default=60.0, help="seconds of attacks on one repository")
+    parser.add_argument("--keep", type=Path, help="where a copy of a round that fails is kept")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     options = parser.parse_args(arguments)
     print(f"seed {options.seed}", flush=True)
@@ -346,16 +350,26 @@ def main(arguments: list[str]) -> int:
             print("without jumps of the clock: there is no C compiler")
         while time.monotonic() < end:
             rounds += 1
-            site_folder = folder / str(rounds)
-            site_folder.mkdir()
-            with small_disk(site_folder) as disk:
-                site = Site(disk, site_folder / "log", options.agents, chance, clock)
-                site.attack(min(end, time.monotonic() + options.round))
-                site.check()
-                total, commands, tasks = total + site.done, commands + site.said.commands, tasks + site.number
+            site = _round(folder / str(rounds), options, chance, clock, end)
+            total, commands, tasks = total + site.done, commands + site.said.commands, tasks + site.number
             print(f"round {rounds}: {dict(site.done)}", flush=True)
     _report({"rounds": rounds, "tasks": tasks, "acts": sum(total.values()), **total}, commands)
     return 0
+
+
+def _round(folder: Path, options: argparse.Namespace, chance: random.Random, clock: Clock | None, end: float) -> Site:
+    """Attack one repository, and check it; keep a copy of it, if that is asked for and something does not hold."""
+    folder.mkdir()
+    with small_disk(folder) as disk:
+        try:
+            site = Site(disk, folder / "log", options.agents, chance, clock)
+            site.attack(min(end, time.monotonic() + options.round))
+            site.check()
+        except BaseException:
+            if options.keep:
+                subprocess.run(("cp", "-a", folder, options.keep), check=True)
+            raise
+    return site
 
 
 def _report(figures: dict[str, Any], commands: Counter[str]) -> None:

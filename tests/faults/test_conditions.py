@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,8 @@ import tomli
 from gitorch import services
 from gitorch.executors.local import LocalExecutor
 from gitorch.flow import merge
+from gitorch.git.repository import GitFailed, Repository
+from gitorch.git.writing import unreferenced
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Exit
 from gitorch.model.table import from_table
@@ -59,9 +62,22 @@ def cli(repository_folder: Path) -> Cli:
 @pytest.fixture
 def read_only(tmp_path: Path) -> Iterator[Path]:
     """A folder on a file system of its own, which `remount` makes read-only; skipped without the right to mount."""
+    with mounted(tmp_path, "size=50%") as disk:
+        yield disk
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a file system of 100 MB; skipped without the right to mount."""
+    with mounted(tmp_path, "size=100m") as disk:
+        yield disk
+
+
+@contextmanager
+def mounted(tmp_path: Path, option: str) -> Iterator[Path]:
     disk = tmp_path / "disk"
     disk.mkdir()
-    words = ["mount", "-t", "tmpfs", "none", str(disk)]
+    words = ["mount", "-t", "tmpfs", "-o", option, "none", str(disk)]
     if os.geteuid() or subprocess.run(words, capture_output=True).returncode:
         pytest.skip("this needs the right to mount")
     yield disk
@@ -82,6 +98,27 @@ def test_a_file_system_that_turns_read_only(read_only: Path, repository_folder: 
     subprocess.run(["mount", "-o", "remount,rw", str(read_only)], check=True)
     assert cli.states() == before
     cli("approve", "one", "--force")
+
+
+def test_an_agent_that_fills_the_disk_ends_alone(small_disk: Path, repository_folder: Path) -> None:
+    """D13: with words, before the disk is full; the others go on, and gitorch itself is told of nothing it did."""
+    folder = Path(shutil.copytree(repository_folder, small_disk / "repo", symlinks=True))
+    cli = Cli(folder, OBEDIENT, GITORCH_RUN_MIN_FREE_DISK="60MB")
+    fill = "for i in $(seq 60); do head -c 2000000 /dev/zero >> big; sleep 0.2; done; sleep 90"
+    cli.queue(does("Fill", fill, id="fill"), does("Other", "sleep 1", saved("x.txt", "x"), id="other"))
+    cli.run(ok=6)
+    tasks = cli.tasks()
+    assert {name: task["state"] for name, task in tasks.items()} == {"fill": "failed", "other": "finished"}
+    assert tasks["fill"]["reason"] == "wrote until less than 30 MB of the disk was free"
+
+
+def test_a_crash_of_git_on_a_full_disk_is_not_taken_for_an_agents(small_disk: Path, repository_folder: Path) -> None:
+    """D14: `git fast-import` leaves a report in the repository when it fails."""
+    folder = Path(shutil.copytree(repository_folder, small_disk / "repo", symlinks=True))
+    repository = Repository.discover(folder)
+    with pytest.raises(GitFailed):
+        unreferenced.fast_import(repository, b"blob\ndata 9\ntoo short", [])
+    assert [*(folder / ".git").glob("fast_import_crash_*")] == []
 
 
 def test_a_limit_on_the_size_of_files(cli: Cli) -> None:
@@ -268,7 +305,7 @@ def test_recovery_that_is_killed_is_made_by_the_next(repository_folder: Path) ->
 def _begin_a_merge(library: Workspace) -> None:
     """Record a merge and move its first ref, as a process does that is then killed."""
     with MemoryReplayer(library.repository) as replayer:
-        plan = services.merge.plan_merge(library, replayer, None)
+        plan = services.merging.merge.plan_merge(library, replayer, None)
         replayer.keep(plan.tip)
     moves = merge.ref_updates(library.repository, plan, library.config.integration)
     changes = [

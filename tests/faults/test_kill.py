@@ -20,9 +20,10 @@ import pytest
 from gitorch import services
 from gitorch.errors import Incomplete
 from gitorch.flow import attempt, merge
-from gitorch.git import notes, worktree_status, worktrees
-from gitorch.git.collect import Collected, CollectResult, collect
+from gitorch.git.collecting.collect import Collected, CollectResult, collect
+from gitorch.git.notes import note_store
 from gitorch.git.repository import Repository
+from gitorch.git.worktrees import linked_worktrees, worktree_status
 from gitorch.model.naming import branch_ref
 from gitorch.model.note import AttemptNote, MergedNote
 from gitorch.model.outcome import ExitReason
@@ -74,7 +75,7 @@ def test_a_task_whose_supervisor_is_killed_is_done_again_once(tmp_path: Path, ch
     night.verify(lost=1)
     (task,) = night.tasks().values()
     assert task.attempts == 2
-    noted = (line.note for lines in notes.read_all(night.repository).values() for line in lines)
+    noted = (line.note for lines in note_store.read_all(night.repository).values() for line in lines)
     ends = {note.number: note.exit_reason for note in noted if isinstance(note, AttemptNote)}
     assert ends == {1: ExitReason.LOST, 2: ExitReason.COMPLETED}
 
@@ -109,7 +110,7 @@ def test_a_worktree_that_was_cut_short_is_made_again(tmp_path: Path, chance: ran
         library.repository.git("branch", started.branch, "main")
 
         def add(path: Path = path, branch: str = started.branch) -> None:
-            worktrees.add(night.repository, path, branch, "cut short")
+            linked_worktrees.add(night.repository, path, branch, "cut short")
 
         cut += killed(add, chance.uniform(0.005, 0.04))
     night.finish()
@@ -128,7 +129,7 @@ def test_what_an_agent_left_is_committed_whole_and_once(
     for number in range(scaled(8)):
         branch = f"orch/t{number}"
         repo.git("branch", branch, base)
-        worktree = worktrees.add(repo, tmp_path / "trees" / f"t{number}", branch, "test", new=True)
+        worktree = linked_worktrees.add(repo, tmp_path / "trees" / f"t{number}", branch, "test", new=True)
         (worktree.path / "left.txt").write_text("left\n")
         waiting = (repo, worktree, tmp_path / "lock")
         collected = functools.partial(_collected, *waiting, branch=branch_ref(branch), base=base, message=words)
@@ -144,7 +145,7 @@ def test_what_an_agent_left_is_committed_whole_and_once(
     assert cut
 
 
-def _collected(repository: Repository, worktree: worktrees.Worktree, lock: Path, **what: Any) -> CollectResult:
+def _collected(repository: Repository, worktree: linked_worktrees.Worktree, lock: Path, **what: Any) -> CollectResult:
     """Collect as a run does, which waits for what the one before it left."""
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -159,10 +160,10 @@ class Morning:
         self.night = Night(folder / "night", 4, chance, chained=False)
         self.night.finish()
         library = self.night.open()
-        services.review.approve(library, list(library.tasks.values()), "una")
+        services.reviewing.review.approve(library, list(library.tasks.values()), "una")
         # its commits are part of what was there before
         self.replayer = MemoryReplayer(library.repository)
-        self.plan = services.merge.plan_merge(library, self.replayer, None)
+        self.plan = services.merging.merge.plan_merge(library, self.replayer, None)
         self.replayer.keep(self.plan.tip)
         self.before = folder / "before"
         self.git_dir = self.night.path / ".git"
@@ -176,14 +177,16 @@ class Morning:
         """Merge all that is approved."""
         library = self.night.open()
         with MemoryReplayer(library.repository) as replayer:
-            services.merge.publish(library, replayer, services.merge.plan_merge(library, replayer, None))
+            services.merging.merge.publish(
+                library, replayer, services.merging.merge.plan_merge(library, replayer, None)
+            )
 
     def merged(self) -> bool:
         """Return whether the merge has happened for the next command; refs, notes and task states must agree."""
         library = self.night.open()
         states = {task.state for task in library.tasks.values()}
-        tip = services.branches.integration_tip(library)
-        noted = (line.note for lines in notes.read_all(library.repository).values() for line in lines)
+        tip = services.branches.own_branches.integration_tip(library)
+        noted = (line.note for lines in note_store.read_all(library.repository).values() for line in lines)
         lines = Counter(note.task for note in noted if isinstance(note, MergedNote))
         if states == {State.APPROVED}:
             assert (tip, lines) == (None, {})
@@ -213,7 +216,7 @@ def test_a_merge_that_is_killed_at_any_step_happened_or_did_not(tmp_path: Path, 
     morning = Morning(tmp_path, chance)
     library = morning.night.open()
     outcomes, step = Counter[bool](), 1
-    while killed_at(lambda: services.merge.publish(library, morning.replayer, morning.plan), step):
+    while killed_at(lambda: services.merging.merge.publish(library, morning.replayer, morning.plan), step):
         outcomes[morning.merged()] += 1
         morning.reset()
         step += 1
@@ -245,7 +248,7 @@ def test_a_move_that_git_made_in_part_is_made_whole(tmp_path: Path, chance: rand
     morning = Morning(tmp_path, chance)
     library = morning.night.open()
     with MemoryReplayer(library.repository) as replayer:
-        plan = services.merge.plan_merge(library, replayer, None)
+        plan = services.merging.merge.plan_merge(library, replayer, None)
         replayer.keep(plan.tip)
     moves = merge.ref_updates(library.repository, plan, library.config.integration)
     library.operations.open("merge", moves, _changes(plan))
@@ -260,7 +263,7 @@ def test_what_others_changed_since_a_crash_is_left_to_them(tmp_path: Path, chanc
     morning = Morning(tmp_path, chance)
     library = morning.night.open()
     with MemoryReplayer(library.repository) as replayer:
-        plan = services.merge.plan_merge(library, replayer, None)
+        plan = services.merging.merge.plan_merge(library, replayer, None)
         replayer.keep(plan.tip)
     moves = merge.ref_updates(library.repository, plan, library.config.integration)
     operation = library.operations.open("merge", moves, _changes(plan))
@@ -270,7 +273,7 @@ def test_what_others_changed_since_a_crash_is_left_to_them(tmp_path: Path, chanc
     elsewhere = git("commit-tree", f"{plan.tip}^{{tree}}", "-p", plan.tip, "-m", "by hand", cwd=morning.night.path)
     git("update-ref", moves[0].ref, elsewhere, cwd=morning.night.path)
     after = morning.night.open()
-    assert services.branches.integration_tip(after) == elsewhere
+    assert services.branches.own_branches.integration_tip(after) == elsewhere
     assert after.tasks[sent_back.id].state is State.QUEUED
     assert {task.state for task in after.tasks.values()} == {State.QUEUED, State.MERGED}
     assert operation not in after.operations.unfinished()

@@ -27,7 +27,7 @@ def rejected(folder: Path) -> Path:
     for name, content in CONTENT.items():
         (path / name).write_text(content)
     finish_by_hand(library, "one", state=State.FINISHED, worktree=str(path))
-    services.review.reject(library, services.lookup.find_task(library, "one"), WHO)
+    services.reviewing.review.reject(library, services.lookup.find_task(library, "one"), WHO)
     return path
 
 

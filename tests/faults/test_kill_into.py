@@ -14,8 +14,8 @@ import pytest
 
 from gitorch import services
 from gitorch.errors import Refused
-from gitorch.git import checkouts
 from gitorch.git.repository import Repository
+from gitorch.git.worktrees import checkouts
 from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.task import State, Task
 from gitorch.replay import MemoryReplayer
@@ -50,7 +50,7 @@ class Morning:
         # what is planned before a kill is part of what was there before
         self.library = self.open()
         self.replayer = MemoryReplayer(self.library.repository)
-        self.plan = services.merge.plan_merge(self.library, self.replayer, None, into="main")
+        self.plan = services.merging.merge.plan_merge(self.library, self.replayer, None, into="main")
         assert self.plan.steps
         self.replayer.keep(self.plan.tip)
         self.tip = self.library.repository.tree(self.plan.tip)
@@ -81,11 +81,13 @@ class Morning:
 
     def publish(self, into: str = "main") -> None:
         library = self.open()
-        with services.replaying.open_replayer(library) as replayer:
-            services.merge.publish(library, replayer, services.merge.plan_merge(library, replayer, None, into=into))
+        with services.merging.replaying.open_replayer(library) as replayer:
+            services.merging.merge.publish(
+                library, replayer, services.merging.merge.plan_merge(library, replayer, None, into=into)
+            )
 
     def publish_plan(self) -> None:
-        services.merge.publish(self.library, self.replayer, self.plan)
+        services.merging.merge.publish(self.library, self.replayer, self.plan)
 
     def reset(self) -> None:
         put_back(self.top, self.before)

@@ -15,9 +15,8 @@ import msgspec
 import pytest
 
 from tests.faults.invariants import known, verify
-from tests.faults.kill_points import command
+from tests.faults.kill_points import SHARES, command, shared, steps_of_share
 from tests.faults.killing import killed_at, steps_of
-from tests.faults.test_kill_points import EVERY
 from tests.support.cli import OBEDIENT, Cli, does, settle
 from tests.support.git import git
 
@@ -113,14 +112,14 @@ class Site:
         self.cli.run()
 
 
-@pytest.mark.parametrize("name", ACTS)
+@pytest.mark.parametrize(("name", "share"), shared(ACTS))
 def test_killed_in_a_review_the_next_commands_end_the_same(
-    name: str, repository_folder: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, share: int, repository_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Branches, checks, verdicts, comments and answers are those of a command that was not killed."""
     site = Site(repository_folder, ACTS[name], monkeypatch)
     words, count = _words(site.cli), 0
-    steps = range(1, 100_000) if EVERY else (2 * steps_of(site.work) // 3,)
+    steps = steps_of_share(share) if SHARES else (2 * steps_of(site.work, site.top) // 3,)
     site.reset()
     site.converge()
     expected = _facts(site.cli)
@@ -128,7 +127,7 @@ def test_killed_in_a_review_the_next_commands_end_the_same(
     for step in steps:
         site.reset()
         must_hold = known(site.cli.folder)
-        if not killed_at(site.work, step):
+        if not killed_at(site.work, step, folder=site.top):
             break
         _verify_words(site.cli, words)
         site.converge()

@@ -34,8 +34,8 @@ def judged(folder: Path) -> None:
 
 def pick(library: Workspace) -> None:
     """Do what `approve one --pick 2` does."""
-    task = services.rivals.chosen(library, services.lookup.find_task(library, "one"), PICKED)
-    services.review.approve(library, [task], WHO, force=True)
+    task = services.reviewing.rivals.chosen(library, services.lookup.find_task(library, "one"), PICKED)
+    services.reviewing.review.approve(library, [task], WHO, force=True)
 
 
 def test_killed_at_any_step_a_rival_is_picked_or_none_is(repository_folder: Path) -> None:

@@ -20,7 +20,7 @@ import msgspec
 import pytest
 
 from gitorch import services
-from gitorch.git import notes
+from gitorch.git.notes import note_store
 from gitorch.git.repository import RefsMoved
 from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.note import MergedNote
@@ -92,7 +92,7 @@ def noted_since(folder: Path) -> Workspace:
     approve(library, "one", "two")
     tip = services.lookup.find_task(library, "one").tip
     assert tip is not None
-    notes.append(library.repository, {tip: [note_line(kind="attempt", task="other")]}, "by a run")
+    note_store.append(library.repository, {tip: [note_line(kind="attempt", task="other")]}, "by a run")
     return library
 
 
@@ -105,7 +105,7 @@ def cleaned(folder: Path) -> Workspace:
     printed.mkdir(parents=True)
     approve(library, "far")
     merge(library)
-    services.review.reject(library, services.lookup.find_task(library, "one"), WHO)
+    services.reviewing.review.reject(library, services.lookup.find_task(library, "one"), WHO)
     list(services.maintenance.cleanup(library, services.maintenance.removable(library)))
     return library
 
@@ -185,11 +185,11 @@ def test_killed_at_random_moments_with_its_git(repository_folder: Path, chance: 
         found = day.now()
         states = {task.state for task in found["tasks"].values()}
         assert states in ({State.MERGED, State.APPROVED}, {State.MERGED}), number
-        tip = services.branches.integration_tip(day.open())
+        tip = services.branches.own_branches.integration_tip(day.open())
         assert tip is not None
         last = services.lookup.find_task(day.open(), "top")
         assert (last.merged_as == tip) is (states == {State.MERGED})
-        noted = (line.note for lines in notes.read_all(day.open().repository).values() for line in lines)
+        noted = (line.note for lines in note_store.read_all(day.open().repository).values() for line in lines)
         lines = Counter(note.task for note in noted if isinstance(note, MergedNote))
         assert lines == ({"zero": 1, "one": 1, "two": 1, "top": 2} if states == {State.MERGED} else {"zero": 1})
         outcomes[name, (states == {State.MERGED}) is (name == "merge")] += 1
@@ -232,7 +232,7 @@ def test_an_undo_that_git_made_in_part_is_made_whole(repository_folder: Path, mo
 def test_an_undo_whose_task_a_run_took_meanwhile_is_given_up_whole(repository_folder: Path) -> None:
     """Between a crash and the next command a run may take a task: then what had moved goes back."""
     library = finished(repository_folder, "one")
-    services.review.revise(library, services.lookup.find_task(library, "one"), WHO, [Comment(text="again")])
+    services.reviewing.review.revise(library, services.lookup.find_task(library, "one"), WHO, [Comment(text="again")])
     day = Day(repository_folder)
     services.undo.undo(library)
     made = next(library.operations.completed())
@@ -254,7 +254,7 @@ def test_a_ref_that_moves_at_the_last_moment_refuses_the_whole(repository_folder
     before = whole(repository_folder)
     wrong = RefUpdate(branch_ref(library.config.integration), task.tip, main)
     right = RefUpdate(branch_ref("orch/new"), task.tip, None)
-    with services.recovery.operation_lock(library), pytest.raises(RefsMoved):
+    with services.recovery.operations.operation_lock(library), pytest.raises(RefsMoved):
         services.changes.operate(library, "merge", [(task, merged)], [right, wrong], summary="merge")
     assert whole(repository_folder) == before
     assert library.operations.is_settled()

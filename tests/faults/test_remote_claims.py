@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from gitorch.executors.temporal.connection import Target, connect, runtime
 from gitorch.executors.temporal.messages import Claim, Order, Result, StopRequest, order_of
 from gitorch.executors.temporal.workflows import ExecutionWorkflow
 from tests.support.executions import shell
-from tests.support.temporal import Server, WorkerProcess, serving, working
+from tests.support.temporal import Server
 
 HEARTBEAT = 2.0
 QUEUE = "claims"
@@ -81,19 +81,6 @@ class Said(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.text += self.format(record)
         SlowStep.has_been_said.set()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("temporal")) as server:
-        yield server
-
-
-@pytest.fixture
-def worker(server: Server, tmp_path: Path) -> Iterator[WorkerProcess]:
-    """Run a worker that only this test uses; at its end, its log has no traceback."""
-    with working(server.address, tmp_path / "worker", 2, tmp_path.name) as worker:
-        yield worker
 
 
 @contextlib.asynccontextmanager

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from temporalio.client import Client
 
-from gitorch.executors.base import ExecutionId, NotStarted, Running
+from gitorch.executors.protocol import ExecutionId, NotStarted, Running
 from gitorch.executors.temporal.connection import Connection, Target
 from gitorch.executors.temporal.engine import Engine
 from gitorch.executors.temporal.executor import TemporalExecutor
@@ -21,24 +21,16 @@ from gitorch.executors.temporal.workflows import WorkerWorkflow
 from gitorch.model.outcome import Exit
 from tests.support.api import until
 from tests.support.executions import DAEMON, Signal, marked, python, shell
-from tests.support.temporal import Server, WorkerProcess, serving, working
+from tests.support.temporal import Server, WorkerProcess, working
 
 HEARTBEAT = 3.0
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Run a server, and a worker that takes none of the tests' programs: it sees what happens to the others."""
-    folder = tmp_path_factory.mktemp("temporal")
-    with serving(folder) as server, working(server.address, folder / "witness", 1):
-        yield server
-
-
-@pytest.fixture
-def worker(server: Server, tmp_path: Path) -> Iterator[WorkerProcess]:
-    """Run a worker that only this test uses: its label is that of no other."""
-    with working(server.address, tmp_path / "worker", 2, tmp_path.name) as worker:
-        yield worker
+@pytest.fixture(scope="module", autouse=True)
+def _witness(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Run a worker that takes none of the tests' programs: it sees what happens to the others."""
+    with working(server.address, tmp_path_factory.mktemp("witness"), 1):
+        yield
 
 
 @pytest.fixture
@@ -77,6 +69,32 @@ def test_a_killed_worker_takes_its_programs_with_it(
         assert "was lost" in result.message
         assert end(executor, executor.submit(shell("a/2", "exit 5"))).exit_code == 5
     assert (tmp_path / "count").read_text() == "started\n"
+
+
+def test_what_was_seen_of_a_program_outlives_its_worker(
+    server: Server, worker: WorkerProcess, executor: TemporalExecutor, ready: Signal, tmp_path: Path
+) -> None:
+    """Each part that came home stays, once, whoever else has read it; another process finds it too."""
+    go = Signal(tmp_path / "go")
+    execution = executor.submit(
+        shell("a/1", f"echo one; echo > {ready.path}; read word < {go.path}; echo two; echo > {ready.path}; sleep 600")
+    )
+    ready.wait()
+    assert until(lambda: [*executor.new_output(execution, 0)] == [(4, b"one\n")])
+    go.path.write_text("go\n")
+    ready.wait()
+    assert until(lambda: [*executor.new_output(execution, 0)] == [(8, b"one\ntwo\n")])
+    assert [*executor.new_output(execution, 4)] == [(8, b"two\n")]
+    worker.kill()
+    other = TemporalExecutor(
+        Engine(Connection(Target(address=server.address))),
+        tmp_path / "home",
+        repository=tmp_path.name,
+        label=tmp_path.name,
+    )
+    assert end(other, execution).cause == "lost"
+    assert executor.open_output(execution, "stdout").read() == b"one\ntwo\n"
+    go.close()
 
 
 def test_a_worker_that_stands_still_loses_its_program(

@@ -38,7 +38,7 @@ def library(repository_folder: Path) -> Workspace:
     library.store.save(
         [msgspec.structs.replace(services.lookup.find_task(library, "a"), branch="orch/a", adopted=False)]
     )
-    services.review.reject(library, services.lookup.find_task(library, "a"), WHO)
+    services.reviewing.review.reject(library, services.lookup.find_task(library, "a"), WHO)
     return library
 
 
@@ -163,7 +163,7 @@ def test_locks_on_a_branch_of_the_users(repository_folder: Path, at_work: bool) 
     library = finished(repository_folder, "a")
     approve(library, "a")
     merge(library)
-    tip, main = services.branches.integration_tip(library), library.repository.read_ref(branch_ref("main"))
+    tip, main = services.branches.own_branches.integration_tip(library), library.repository.read_ref(branch_ref("main"))
     library.operations.open("merge --into", [RefUpdate(branch_ref("main"), tip, main)], [])
     left = [lock(repository_folder, name) for name in ("refs/heads/main", "HEAD")]
     if at_work:

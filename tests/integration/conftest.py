@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.git import worktrees
 from gitorch.git.repository import Repository
-from gitorch.git.worktrees import Worktree
+from gitorch.git.worktrees import linked_worktrees
+from gitorch.git.worktrees.linked_worktrees import Worktree
 from gitorch.model.naming import Oid
 from tests.support.api import Place
 from tests.support.git import git
@@ -19,7 +19,7 @@ def worktree(repo: Repository) -> Worktree:
     """The worktree of the task `t`, on its branch."""
     assert repo.work_tree is not None
     git("branch", "orch/t", "main", cwd=repo.work_tree)
-    return worktrees.add(repo, repo.work_tree.parent / "t", "orch/t", "test")
+    return linked_worktrees.add(repo, repo.work_tree.parent / "t", "orch/t", "test")
 
 
 @pytest.fixture

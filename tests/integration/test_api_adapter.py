@@ -6,8 +6,7 @@ import pytest
 
 from gitorch.agents.api.adapter import Api
 from gitorch.agents.api.requests import retry_after
-from gitorch.agents.prices import Tokens as Tokens4
-from gitorch.agents.prices import dollars, tokens_of
+from gitorch.agents.prices import Tokens as Tokens4, dollars, tokens_of
 from gitorch.agents.protocol import Launch
 from gitorch.config import AgentSettings
 from gitorch.errors import InvalidInput, SetupNeeded

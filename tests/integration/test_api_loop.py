@@ -18,8 +18,7 @@ from gitorch.agents.api.calls import End, RequestLimits
 from gitorch.agents.api.files import Files
 from gitorch.agents.api.loop import Loop
 from gitorch.agents.api.session import begin, resume
-from gitorch.agents.api.shell import Shell as BashShell
-from gitorch.agents.api.shell import tool_environment
+from gitorch.agents.api.shell import Shell as BashShell, tool_environment
 from gitorch.agents.api.tools import EDITOR, Tools
 from gitorch.agents.inbox import Inbox
 from gitorch.model.outcome import Exit, ExitReason, Outcome

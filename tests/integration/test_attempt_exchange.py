@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.executors.base import Errand
+from gitorch.executors.protocol import Errand
 from gitorch.executors.temporal.messages import Route
-from gitorch.git.attempt_exchange import (
+from gitorch.git.exchange.attempts import (
     ExchangeFailed,
     Mirror,
     attempts_folder,
@@ -22,10 +22,10 @@ from gitorch.git.attempt_exchange import (
     take_lease,
 )
 from gitorch.git.repository import Repository
-from gitorch.git.rescue import skipped_of
+from gitorch.git.worktrees.rescue_points import skipped_of
 from gitorch.model.naming import Oid, Ref
-from gitorch.rooms.base import Progress
-from gitorch.services.worker_rescue import Rescues
+from gitorch.rooms.protocol import Progress
+from gitorch.services.workers.worker_rescue import Rescues
 from tests.support.git import git
 
 INCOMING = Ref("refs/gitorch/incoming/t")

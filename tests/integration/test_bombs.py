@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from gitorch.errors import Refused
-from gitorch.git import fence, tree_size, worktrees
-from gitorch.git.collect import Rejected, collect
+from gitorch.git import tree_size
+from gitorch.git.collecting.collect import Rejected, collect
+from gitorch.git.protected import fingerprint
 from gitorch.git.repository import Repository
-from gitorch.git.worktrees import Worktree
+from gitorch.git.worktrees import linked_worktrees
+from gitorch.git.worktrees.linked_worktrees import Worktree
 from gitorch.model.naming import Oid, branch_ref
 from tests.support.cli import Cli, Pipe, does, saved
 from tests.support.git import commit, git
@@ -21,7 +23,7 @@ from tests.support.git import commit, git
 def added(repo: Repository) -> Worktree:
     assert repo.work_tree is not None
     git("branch", "orch/t", "main", cwd=repo.work_tree)
-    return worktrees.add(repo, repo.work_tree.parent / "trees" / "t", "orch/t", "test")
+    return linked_worktrees.add(repo, repo.work_tree.parent / "trees" / "t", "orch/t", "test")
 
 
 @pytest.mark.parametrize("make", ["huge", "tracked fifo"])
@@ -57,9 +59,9 @@ def test_a_tree_bomb(repo: Repository) -> None:
     result = collect(repo, worktree, branch=branch_ref("orch/t"), base=base, message="m")
     assert isinstance(result, Rejected)
     assert "a tree stands for" in result.reason
-    assert "a tree stands for" in fence.checkout(repo, worktree.path, worktree.admin)["files"]
+    assert "a tree stands for" in fingerprint.checkout(repo, worktree.path, worktree.admin)["files"]
     with pytest.raises(Refused, match="cannot be read"):
-        worktrees.rescue(repo, worktree, branch_ref("r"), "m")
+        linked_worktrees.rescue(repo, worktree, branch_ref("r"), "m")
 
 
 def test_only_what_differs_is_counted(repo: Repository, repository_folder: Path) -> None:

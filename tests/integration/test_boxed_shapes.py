@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.rooms.base import Collected, RoomError
+from gitorch.rooms.protocol import Collected, RoomError
 from tests.support import sandbox
 from tests.support.git import commit, git
 

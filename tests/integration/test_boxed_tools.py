@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.rooms.base import Room
+from gitorch.rooms.protocol import Room
 from tests.support import sandbox
 
 LINE = "tool of the user"
@@ -45,6 +45,12 @@ def test_a_tool_that_is_installed_apart(repository_folder: Path, home: Path, mon
     room = sandbox.room_in(repository_folder)
     assert check(room, "tool").stdout == f"{LINE}\n"
     assert check(room, "sh -c 'env tool' && true").stdout == f"{LINE}\n"
+
+
+def test_a_folder_on_path_that_cannot_be_looked_at(repository_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It counts as missing, whatever the system says: such as another user's, or a name that is too long."""
+    on_path(monkeypatch, Path("/", 300 * "x"), Path("/root/.tools/bin"))
+    assert check(sandbox.room_in(repository_folder), f"echo {LINE}; ls /{300 * 'x'}").stdout.startswith(f"{LINE}\n")
 
 
 def test_an_environment_in_the_checkout(repository_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,12 +6,13 @@ import hashlib
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from gitorch.errors import InvalidInput
-from gitorch.rooms.base import Collected, Rejected
+from gitorch.rooms.protocol import Collected, Rejected
 from gitorch.storage.shared_notes import SharedNotes
 from tests.support import sandbox
 from tests.support.git import commit, git
@@ -52,15 +53,13 @@ BOMB = (
     ],
 )
 def test_what_is_refused_stays_where_it_is(repository_folder: Path, script: str, reason: str) -> None:
-    """A refusal is a value with words; the branch did not move, and it took seconds."""
+    """A refusal is a value with words, and the branch did not move."""
     room = sandbox.room_in(repository_folder)
     base = git("rev-parse", "HEAD", cwd=repository_folder)
     sandbox.act(room, script)
-    start = time.monotonic()
     result = room.collect("work")
     assert isinstance(result, Rejected)
     assert reason in result.reason
-    assert time.monotonic() - start < 30.0
     assert git("rev-parse", "orch/t", cwd=repository_folder) == base
     git("fsck", cwd=repository_folder)
 
@@ -266,12 +265,17 @@ def test_signals_reach_the_agent_and_a_kill_ends_everything(repository_folder: P
     with subprocess.Popen(command.argv, cwd=command.cwd, env=dict(command.env), stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
+        # killed earlier, its shell could still start one while we look
+        _wait_until(lambda: _running("600.25") and _running("600.5"))
         process.kill()
-    deadline = time.monotonic() + 5.0
-    while (_running("600.25") or _running("600.5")) and time.monotonic() < deadline:
+    _wait_until(lambda: not _running("600.25") and not _running("600.5"))
+
+
+def _wait_until(is_true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60.0
+    while not is_true():
+        assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert not _running("600.25")
-    assert not _running("600.5")
 
 
 def _running(word: str) -> bool:

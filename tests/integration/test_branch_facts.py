@@ -41,7 +41,7 @@ def file(folder: Path) -> Path:
 
 def listed(folder: Path) -> dict[str, tuple[tuple[str, str], ...]]:
     """Return the signals of all tasks that wait for a verdict, as a new process sees them."""
-    cards = services.review.cards_in_order(open_workspace(folder))
+    cards = services.reviewing.review.cards_in_order(open_workspace(folder))
     return {card.task.id: tuple((signal.kind, signal.path) for signal in card.signals) for card in cards}
 
 
@@ -97,3 +97,14 @@ def test_a_forged_record_takes_no_signal_away(folder: Path, forgery: str) -> Non
     assert listed(folder) == first
     assert len(kept(folder)) == 2
     assert file(folder).read_bytes() != contents[forgery]
+
+
+@pytest.mark.parametrize("setting", ["i18n.logOutputEncoding", "i18n.commitEncoding"])
+def test_messages_are_text_whatever_git_log_prints(folder: Path, setting: str) -> None:
+    """Both settings change the bytes that `git log` prints, and neither what a person reads here."""
+    git("config", setting, "ISO-8859-1", cwd=folder)
+    commit_on_branch(folder, "later/four", "main", ("Füge Maße hinzu\n", {"four.txt": "4\n"}))
+    workspace = open_workspace(folder)
+    adopt(workspace, "later/four")
+    (card,) = (card for card in services.reviewing.review.cards_in_order(workspace) if card.task.branch == "later/four")
+    assert card.commits[0].endswith(" Füge Maße hinzu")

@@ -16,9 +16,9 @@ import pytest
 
 import gitorch
 from gitorch import services
-from gitorch.flow.merge.resolutions import FileResolutions, Sides
-from gitorch.git import worktrees
-from gitorch.model.forecast import Candidate, CheckStatus, encoded
+from gitorch.flow.merge.resolution.remembered import FileResolutions, Sides
+from gitorch.git.worktrees import linked_worktrees
+from gitorch.model.forecasts.conflict_forecast import Candidate, CheckStatus, encoded
 from gitorch.model.naming import Oid, TaskId, rescue_ref
 from gitorch.model.task import Attempt, CheckResult, Phase, State, Task
 from gitorch.replay import MemoryReplayer
@@ -69,8 +69,8 @@ class Night:
 
     def candidate(self) -> Candidate:
         """Make the forecast and the candidate again; return it as it is remembered."""
-        assert services.candidate.refresh(self.workspace) == []
-        found = services.forecast_record.saved_candidate(self.workspace)
+        assert services.merging.candidate.refresh(self.workspace) == []
+        found = services.merging.forecast_record.saved_candidate(self.workspace)
         assert found is not None
         return found
 
@@ -91,8 +91,8 @@ def night(repository_folder: Path) -> Night:
 
 def test_it_follows_the_tasks(night: Night) -> None:
     """What finishes goes in, in dependency order; what is rejected goes out, and with it what builds on it."""
-    assert services.candidate.refresh(night.workspace) == []
-    assert services.forecast_record.saved_candidate(night.workspace) is None
+    assert services.merging.candidate.refresh(night.workspace) == []
+    assert services.merging.forecast_record.saved_candidate(night.workspace) is None
     assert night.tip() == "", "there is nothing to try out yet"
     night.task("below", {"below.txt": "x\n"})
     night.task("above", {"above.txt": "x\n"}, after="below")
@@ -145,7 +145,7 @@ def test_it_stands_on_what_is_merged(night: Night) -> None:
     made = night.candidate()
     assert made.onto == night.git("rev-parse", "orch/integration")
     assert list(made.tasks) == ["three"]
-    assert [one.tasks for one in services.forecast_record.saved_conflicts(night.workspace)] == [("two",)]
+    assert [one.tasks for one in services.merging.forecast_record.saved_conflicts(night.workspace)] == [("two",)]
 
 
 def merged_once(night: Night, path: str = "one.txt") -> str:
@@ -192,7 +192,7 @@ def test_a_base_that_conflicts_holds_everything(night: Night) -> None:
     assert [(one.task, one.reason) for one in made.left_out] == [("two", reason)]
     night.now("two", state=State.APPROVED)
     with MemoryReplayer(night.workspace.repository) as replayer:
-        held = services.merge.plan_merge(night.workspace, replayer, None).blocked
+        held = services.merging.merge.plan_merge(night.workspace, replayer, None).blocked
     assert [(one.task.id, one.reason) for one in held] == [("two", reason)]
     night.git("reset", "--quiet", "--hard", "HEAD~1")
     assert list(night.candidate().tasks) == ["two"]
@@ -278,10 +278,10 @@ def test_a_record_of_another_version_is_made_again(night: Night) -> None:
     night.candidate()
     for name in ("candidate.json", "forecast.json"):
         (night.workspace.folder / name).write_bytes(b'{"branch": 1')
-    assert services.forecast_record.saved_candidate(night.workspace) is None
-    assert services.forecast_record.saved_conflicts(night.workspace) == ()
+    assert services.merging.forecast_record.saved_candidate(night.workspace) is None
+    assert services.merging.forecast_record.saved_conflicts(night.workspace) == ()
     assert list(night.candidate().tasks) == ["one"]
-    assert len(services.forecast_record.saved_conflicts(night.workspace)) == 1
+    assert len(services.merging.forecast_record.saved_conflicts(night.workspace)) == 1
 
 
 def test_a_name_that_is_no_utf8(night: Night) -> None:
@@ -290,7 +290,7 @@ def test_a_name_that_is_no_utf8(night: Night) -> None:
     night.task("one", {name: "one\n"})
     night.task("two", {name: "two\n"})
     assert night.candidate().left_out[0].paths == (name,)
-    assert services.forecast_record.saved_conflicts(night.workspace)[0].paths == (name,)
+    assert services.merging.forecast_record.saved_conflicts(night.workspace)[0].paths == (name,)
 
 
 _LOOP = """
@@ -335,7 +335,7 @@ def running(night: Night, name: str) -> Path:
     """Add a running task with a worktree; return the worktree's folder."""
     task = night.task(name, {f"{name}.txt": "x\n"})
     place = night.folder.parent / "trees" / name
-    worktrees.add(night.workspace.repository, place, task.branch, "test")
+    linked_worktrees.add(night.workspace.repository, place, task.branch, "test")
     last = Attempt(number=1, agent="sh", phase=Phase.WORKING)
     night.now(name, state=State.RUNNING, worktree=str(place), attempt=last)
     return place
@@ -346,28 +346,28 @@ def test_uncommitted_work_counts(night: Night) -> None:
     night.task("done", {"README.md": "other\n"})
     place = running(night, "busy")
     task = night.workspace.tasks[TaskId("busy")]
-    assert services.forecast.save_uncommitted(night.workspace.repository, task) is None
+    assert services.merging.forecast.save_uncommitted(night.workspace.repository, task) is None
     night.candidate()
-    assert services.forecast_record.saved_conflicts(night.workspace) == ()
+    assert services.merging.forecast_record.saved_conflicts(night.workspace) == ()
 
     (place / "README.md").write_text("mine\n")
     (place / "new.txt").write_text("staged\n")
     git("add", "new.txt", cwd=place)
     before = git("status", "--porcelain", cwd=place), (place / ".git").read_bytes(), night.git("rev-parse", "orch/busy")
-    saved = services.forecast.save_uncommitted(night.workspace.repository, task)
+    saved = services.merging.forecast.save_uncommitted(night.workspace.repository, task)
     assert saved == night.git("rev-parse", rescue_ref("busy"))
     assert git("show", f"{saved}:README.md", cwd=place) == "mine"
     after = git("status", "--porcelain", cwd=place), (place / ".git").read_bytes(), night.git("rev-parse", "orch/busy")
     assert before == after
-    assert services.forecast.save_uncommitted(night.workspace.repository, task) == saved
+    assert services.merging.forecast.save_uncommitted(night.workspace.repository, task) == saved
     night.candidate()
-    (found,) = services.forecast_record.saved_conflicts(night.workspace)
+    (found,) = services.merging.forecast_record.saved_conflicts(night.workspace)
     assert (found.tasks, found.paths) == (("done", "busy"), ("README.md",))
 
     git("checkout", "--quiet", "HEAD", "--", "README.md", cwd=place)
     git("commit", "--quiet", "-am", "more", cwd=place)
     night.candidate()
-    assert services.forecast_record.saved_conflicts(night.workspace) == (), (
+    assert services.merging.forecast_record.saved_conflicts(night.workspace) == (), (
         "what was saved before is of work that has been committed since"
     )
 
@@ -382,7 +382,9 @@ def test_saving_at_the_same_time(night: Night) -> None:
         (place / "busy.txt").write_text(text)
         with ThreadPoolExecutor(4) as pool:
             saved = set(
-                pool.map(lambda _: services.forecast.save_uncommitted(night.workspace.repository, task), range(4))
+                pool.map(
+                    lambda _: services.merging.forecast.save_uncommitted(night.workspace.repository, task), range(4)
+                )
             )
         (one,) = saved
         assert night.git("show", f"{one}:busy.txt") == text
@@ -394,7 +396,10 @@ def test_a_worktree_that_is_gone(night: Night) -> None:
     """There is nothing to save of it."""
     place = running(night, "busy")
     shutil.rmtree(place)
-    assert services.forecast.save_uncommitted(night.workspace.repository, night.workspace.tasks[TaskId("busy")]) is None
+    assert (
+        services.merging.forecast.save_uncommitted(night.workspace.repository, night.workspace.tasks[TaskId("busy")])
+        is None
+    )
 
 
 def test_nothing_is_called_checked_that_was_not(night: Night) -> None:
@@ -413,7 +418,7 @@ def test_a_tree_that_passed_is_not_unchecked_again(night: Night) -> None:
     night.task("two", {"two.txt": "x\n"}, state=State.APPROVED)
     plan = gitorch.plan_merge(night.workspace)
     gitorch.publish_merge(night.workspace, plan)
-    assert services.candidate.refresh(night.workspace) == []
+    assert services.merging.candidate.refresh(night.workspace) == []
     gitorch.undo(night.workspace)
     again = night.candidate()
     assert (again.tree, again.status, again.reason) == (plan.results[0].tree, CheckStatus.GREEN, "")

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from gitorch import services
-from gitorch.executors.base import Spec
+from gitorch.executors.protocol import Spec
 from gitorch.flow import attempt, intake
 from gitorch.model.naming import Oid
 from gitorch.model.outcome import Exit

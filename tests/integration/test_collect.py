@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.git.collect import Collected, CollectResult, NoChanges, Rejected, collect
+from gitorch.git.collecting.collect import Collected, CollectResult, NoChanges, Rejected, collect
 from gitorch.git.repository import Repository
-from gitorch.git.worktrees import Worktree
+from gitorch.git.worktrees.linked_worktrees import Worktree
 from gitorch.model.naming import Oid, Ref
 from tests.support.git import commit, git, run
 
@@ -80,6 +80,16 @@ def test_only_line_ends_that_git_makes_the_same(repo: Repository, worktree: Work
     os.utime(worktree.path / "README.md", (1, 1))
     (worktree.path / "src/app.py").touch()
     assert collected(repo, worktree, base) == NoChanges()
+
+
+def test_line_ends_that_git_changes_are_saved(repo: Repository, worktree: Worktree, base: Oid) -> None:
+    """What an agent left is committed where the user's git refuses to add it."""
+    for setting in ("core.autocrlf", "core.safecrlf"):
+        git("config", setting, "true", cwd=worktree.path)
+    (worktree.path / "new").write_bytes(b"x\ny\r\n")
+    found = collected(repo, worktree, base)
+    assert isinstance(found, Collected)
+    assert repo.file(found.tip, "new") == b"x\ny\n"
 
 
 def test_a_detached_head_comes_home(repo: Repository, worktree: Worktree, base: Oid) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from gitorch import services
 from gitorch.flow import attempt, intake
-from gitorch.git import commit_redaction, credentials
-from gitorch.git.commit_redaction import RedactedCommits
+from gitorch.git.collecting import credentials, redaction
+from gitorch.git.collecting.redaction import RedactedCommits
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, Ref
 from gitorch.model.task import State, Task, current_attempt
@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 def rewrite(folder: Path) -> RedactedCommits | None:
     start, tip = (Oid(git("rev-parse", name, cwd=folder)) for name in ("main", "work"))
-    return commit_redaction.rewrite(Repository.discover(folder), start, tip, Ref("refs/heads/work"))
+    return redaction.rewrite(Repository.discover(folder), start, tip, Ref("refs/heads/work"))
 
 
 def redact(folder: Path) -> RedactedCommits:

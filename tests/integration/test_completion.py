@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import click
 import pytest
 
 from gitorch import data
+from gitorch.cli.main import orchestrate
+from gitorch.cli.session import Name
 from gitorch.model.naming import TaskId
 from gitorch.model.task import State
 from gitorch.services.open import open_workspace
@@ -50,6 +53,7 @@ def folder(repository_folder: Path) -> Path:
     store.save(tasks)
     store.snapshot()
     git("branch", "feature/one", cwd=repository_folder)
+    git("remote", "add", "origin", "/nowhere", cwd=repository_folder)
     git("branch", "$(touch${IFS}hacked)", cwd=repository_folder)
     return repository_folder
 
@@ -83,6 +87,15 @@ ANSWERS = {
     "task log": ["login", "logout"],
     "submit --agent cl": ["claude"],
     "submit --role backend": ["backend-systems-engineer"],
+    "submit --agents claude,co": ["claude,codex"],
+    "plan new --agent cl": ["claude"],
+    "plan add some-plan Text --agent co": ["codex"],
+    "plan add some-plan Text --role backend": ["backend-systems-engineer"],
+    "context show log": ["login", "logout"],
+    "notes push ''": ["origin"],
+    "merge --remote o": ["origin"],
+    "-c run.max_a": ["run.max_agents="],
+    "status -c run.max_a": ["run.max_agents="],
     "adopt feat": ["feature/one"],
     "adopt '$'": [],
     "config get run.max_a": ["run.max_agents"],
@@ -119,7 +132,7 @@ def _registered(path: Path, folder: Path, programs: Path) -> str:
 @pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not installed")
 def test_zsh_completes(folder: Path, programs: Path, tmp_path: Path) -> None:
     path = script("_orchestrate", tmp_path)
-    for words in ("approve ''", "submit --agent cl"):
+    for words in ANSWERS:
         for function in ("_orchestrate", "_git-orchestrate"):
             line = f"orchestrate {words}"
             text = _ZSH.format(script=path, words=line, index=len(words.split()), function=function)
@@ -130,7 +143,34 @@ def test_zsh_completes(folder: Path, programs: Path, tmp_path: Path) -> None:
 def test_fish_completes(folder: Path, programs: Path, tmp_path: Path) -> None:
     path = script("orchestrate.fish", tmp_path)
     for program in ("orchestrate", "gitorch", "git orchestrate"):
-        for words in ("approve ''", "submit --agent cl"):
+        for words in ANSWERS.keys() - {"adopt '$'"}:  # fish refuses such a line
             line = f"{program} {words}".replace("''", "")
             printed = run(["fish", "--no-config", "-c"], f'. {path}; complete -C "{line}"', folder, programs)
-            assert printed[0] == ANSWERS[words][0]
+            assert [*printed[:1]] == ANSWERS[words][:1]
+
+
+_KNOWN_NAMES = {"agent", "agents", "role", "remote", "base", "into", "after", "before", "skip", "tasks", "task", "plan"}
+
+
+def _parameters(
+    command: click.Command, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Parameter]]:
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from _parameters(inner, (*path, name))
+    yield from ((path, parameter) for parameter in command.params)
+
+
+def test_every_name_that_the_repository_knows_is_completed() -> None:
+    """What is called after an agent, a role, a task, a plan, a branch or a remote, takes one."""
+    taken = [(path, parameter) for path, parameter in _parameters(orchestrate) if parameter.name in _KNOWN_NAMES]
+    assert len(taken) > 30
+    bare = [
+        (" ".join(path), parameter.name)
+        for path, parameter in taken
+        if not isinstance(parameter.type, Name) and not getattr(parameter, "is_flag", False)
+    ]
+    assert bare == []

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import random
 from pathlib import Path
 
 import pytest
 
-from gitorch.git import credentials
+from gitorch.flow.review import branch_facts
+from gitorch.git.collecting import credentials
 from gitorch.git.repository import Repository
 from tests.support.git import git
 
@@ -56,6 +59,58 @@ def test_one_that_a_later_commit_removes_is_found(folder: Path) -> None:
     commit(folder, a=f"{TOKEN}\n")
     commit(folder, a="gone\n")
     assert [item.place for item in search(folder).credentials] == ["a:1"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_other_encodings_of_text(folder: Path, encoding: str) -> None:
+    """Editors of Windows and PowerShell write UTF-16; git calls such a file binary."""
+    (folder / "settings.reg").write_bytes(f"[a]\r\none=1\r\nTOKEN={TOKEN}\r\ntwo=2\r\n".encode(encoding))
+    commit(folder)
+    assert [(item.kind, item.place) for item in search(folder).credentials] == [("github-token", "settings.reg:3")]
+
+
+def test_base64(folder: Path) -> None:
+    """A secret of Kubernetes holds a credential in base64, with or without a line's end, and also in UTF-16."""
+    for name, content in {"a": TOKEN, "b": f"user\n{TOKEN}\n", "c": f"{TOKEN}1"}.items():
+        (folder / f"{name}.yaml").write_text(f"data:\n  token: {base64.b64encode(content.encode()).decode()}\n")
+    (folder / "d.yaml").write_bytes(f"x: {base64.b64encode(TOKEN.encode()).decode()}\n".encode("utf-16"))
+    commit(folder, other=f"{base64.b64encode(bytes(range(200))).decode()} {'abcd' * 3000}\n")
+    assert [item.place for item in search(folder).credentials] == ["a.yaml:2", "b.yaml:2", "c.yaml:2", "d.yaml:1"]
+
+
+def test_text_that_takes_long_is_left_out_in_words(folder: Path) -> None:
+    """What a search may cost is limited, and not only how much it reads: what stood before is found all the same."""
+    (folder / "a.reg").write_bytes(f"TOKEN={TOKEN}\r\n".encode("utf-16"))
+    (folder / "b.yaml").write_text(f"token: {base64.b64encode(TOKEN.encode()).decode()}\n")
+    commit(
+        folder,
+        message="work",
+        c=f"{TOKEN}\n",
+        d="words " * 200_000 + "\n",
+        e="private key " * 50_000 + "\n",
+        f=f"{NPM}\n",
+    )
+    found = search(folder)
+    assert [item.place for item in found.credentials] == ["c:1", "a.reg:1", "b.yaml:1"]
+    assert found.only is not None
+    assert 1_200_000 < found.only < 1_350_000
+    repository = Repository.discover(folder)
+    base, tip = repository.resolve("main"), repository.resolve("work")
+    assert base
+    assert tip
+    told = [entry.text for entry in branch_facts(repository, base, tip, ()).signals if entry.kind == "unsearched"]
+    assert told == ["only the first 1.3 MB of what it adds were searched for credentials"]
+
+
+@pytest.mark.parametrize("lines", ["wide", "random"])
+def test_a_long_branch_of_ordinary_text_is_searched_to_its_end(folder: Path, lines: str) -> None:
+    """One line of megabytes in base64, or many words of high entropy, as in bundled JavaScript."""
+    content = base64.b64encode(random.Random(1).randbytes(3_000_000)).decode()
+    text = content if lines == "wide" else content.replace("/", '";var key="')
+    commit(folder, a=f"{text}\n", b=f"{TOKEN}\n")
+    found = search(folder)
+    assert ("github-token", "b:1") in [(item.kind, item.place) for item in found.credentials]
+    assert found.only is None
 
 
 def test_messages_are_searched(folder: Path) -> None:

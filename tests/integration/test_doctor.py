@@ -12,7 +12,8 @@ from gitorch import data
 from gitorch.git.user_hooks import script
 from gitorch.services.agent_versions import TriedVersions, new_version_note, version_note
 from gitorch.services.open import open_workspace
-from tests.support.cli import OBEDIENT, ROOT, Cli
+from tests.support import sandbox
+from tests.support.cli import OBEDIENT, ROOT, Cli, Pipe, does, saved
 from tests.support.git import commit, git
 
 
@@ -83,6 +84,14 @@ def test_logged_out_is_not_the_same_as_not_installed(cli: Cli, tmp_path: Path) -
     assert one(findings(cli), "agent claude")["ok"]
 
 
+def test_what_helps_where_no_agent_is_ready(cli: Cli, tmp_path: Path) -> None:
+    """An agent that is installed needs a login, not another installation."""
+    path = _agent(tmp_path, '{"loggedIn": false}')
+    cli.configure(f'[agents.claude]\npath = "{path}"\n[agents.codex]\npath = "{tmp_path}/nothing"\n')
+    found = findings(cli)
+    assert one(found, "no agent is ready")["fix"] == one(found, "agent claude")["fix"]
+
+
 def test_a_red_base_and_missing_files_are_found(cli: Cli) -> None:
     """Checks run on the base only when asked for, and their results are remembered."""
     text = '[checks]\ntest = "test ! -f README.md"\n[prepare]\ncopy = [".env"]\n'
@@ -95,10 +104,22 @@ def test_a_red_base_and_missing_files_are_found(cli: Cli) -> None:
     (cli.folder / "node_modules").mkdir()
     (cli.folder / ".git/info/exclude").write_text("node_modules\n.env\n")
     fix = one(findings(cli), "worktrees will lack node_modules")["fix"]
-    assert fix == """orchestrate config set prepare.copy '["node_modules"]'"""
+    assert fix == """orchestrate config set prepare.copy '[".env", "node_modules"]'"""
     assert one(findings(cli, "--checks"), "test fails on the base")["ok"] is False
     assert "test ! -f README.md" in one(findings(cli), "test fails on the base")["fix"]
     cli("doctor", ok=4)
+
+
+def test_a_virtual_environment_is_not_to_be_copied(cli: Cli) -> None:
+    """Its programs name the folder that it was made in: agents would use, and change, the user's."""
+    (cli.folder / ".git/info/exclude").write_text(".venv\n")
+    (cli.folder / ".venv").mkdir()
+    (cli.folder / ".venv" / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    lacking = one(findings(cli), "worktrees will lack .venv: a virtual environment works only in one checkout")
+    assert "prepare.run" in lacking["fix"]
+    cli("config", "set", "prepare.copy", '[".venv"]')
+    cli("config", "trust", "--yes")
+    assert "prepare.run" in one(findings(cli), "prepare.copy: the programs of a copied .venv use")["fix"]
 
 
 def test_space_and_identity(cli: Cli) -> None:
@@ -121,3 +142,44 @@ def test_fix_names_each_repair_and_asks(cli: Cli) -> None:
     assert "pass --yes" in cli("doctor", "--fix", ok=9).stderr
     assert cli.json("doctor", "--fix", "--yes", ok=(0, 4))["repaired"] == ["hooks"]
     assert hook.read_bytes() == current
+
+
+def test_credentials_inside_a_sandbox_are_named(repository_folder: Path, tmp_path: Path) -> None:
+    """Those of Bedrock and Foundry, and a token that codex has in its settings; never their values."""
+    sandbox.require()
+    home = tmp_path / "codex"
+    home.mkdir()
+    provider = 'base_url = "https://x.org"\nexperimental_bearer_token = "hush"\n'
+    (home / "config.toml").write_text(f'model_provider = "own"\n[model_providers.own]\n{provider}')
+    agents = 'agent = "c"\n[agents.c]\nkind = "claude"\npass_env = ["AWS_*"]\n[agents.x]\nkind = "codex"\n'
+    cli = Cli(repository_folder, agents, GITORCH_SANDBOX_MODE="bwrap")
+    secrets = {"AWS_BEARER_TOKEN_BEDROCK": "hush", "ANTHROPIC_FOUNDRY_API_KEY": "hush", "ANTHROPIC_API_KEY": "hush"}
+    text = cli("doctor", env={**secrets, "CODEX_HOME": str(home)}, ok=range(256)).text
+    words = " ".join(text.split())
+    assert "c can read these in its sandbox: ANTHROPIC_FOUNDRY_API_KEY, AWS_BEARER_TOKEN_BEDROCK" in words
+    assert "x can read these in its sandbox: experimental_bearer_token of codex's config.toml" in words
+    assert "hush" not in text
+
+
+def test_credentials_inside_a_sandbox_are_named_by_the_run_that_uses_them(
+    repository_folder: Path, tmp_path: Path
+) -> None:
+    """Of the agents that the queue needs, also by `status` while they work; an agent that nobody asked for is none."""
+    sandbox.require()
+    agents = OBEDIENT + 'pass_env = ["AWS_*"]\n[agents.other]\nkind = "claude"\npass_env = ["AWS_*"]\n'
+    (tmp_path / "gates").mkdir()
+    gate = Pipe(tmp_path / "gates" / "gate")
+    settings = f'{agents}[sandbox]\nread = ["{tmp_path}/gates"]\n'
+    cli = Cli(repository_folder, settings, GITORCH_SANDBOX_MODE="bwrap")
+    cli.environment["AWS_BEARER_TOKEN_BEDROCK"] = "hush"
+    cli.queue(does("One", f"read word < {gate}", saved("one.txt", "1")))
+    told = "sh can read these in its sandbox: AWS_BEARER_TOKEN_BEDROCK"
+    with cli.start("run") as run:
+        run.goes_on_until(lambda: cli.states()["one"] == "running")
+        warnings = cli.json("status")["sandbox"]["warnings"]
+        gate.say()
+        answer = run.end()
+    assert told in warnings
+    assert f"warning: {told}" in answer.stderr
+    assert "other can read" not in answer.stderr
+    assert "hush" not in answer.stderr

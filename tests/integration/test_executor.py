@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from gitorch.executors import supervisor
-from gitorch.executors.base import ExecutionId, Running, Spec
 from gitorch.executors.local import LocalExecutor
 from gitorch.executors.probe import probe
+from gitorch.executors.protocol import ExecutionId, Running, Spec
 from gitorch.model.naming import EXECUTION_VARIABLE
 from gitorch.model.outcome import Exit
 from tests.support.executions import DAEMON, TIDY, Signal, marked, python, shell

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from gitorch.errors import Refused
-from gitorch.executors.base import NotStarted
 from gitorch.executors.local import LocalExecutor
+from gitorch.executors.protocol import NotStarted
 from gitorch.model.naming import Oid
 from gitorch.model.outcome import Exit
 from gitorch.model.task import CheckResult
 from gitorch.rooms.trees.check_cache import CheckCache, TreeResults
-from gitorch.storage import foreign_changes, seals
+from gitorch.storage import foreign_changes, losses, seals
 from tests.support.executions import shell
 
 KEY = "attempts/t/1/check-1-test"
@@ -168,6 +169,21 @@ def test_a_forged_result_does_not_count(cache: CheckCache, state: Path, forge: C
     assert (cached(cache), cached(cache, Oid("2" * 40))) == (False, None)
     assert told(state) == ["1 results in verdicts.jsonl were forged, and do not count: verdicts.forged.jsonl"]
     assert len(cache.path.read_text().splitlines()) == 1
+
+
+def test_a_result_of_an_earlier_version_is_called_that(cache: CheckCache, state: Path) -> None:
+    """It is from before the user had a key, and has no seal. It does not count, but nobody forged it."""
+    line, _, seal = cache.path.read_text().splitlines()[0].rpartition(', "seal": ')
+    earlier = re.sub(r'"when":[0-9.e]+', '"when":1700000000.0', line) + "}"
+    forged = f'{earlier[:-1]}, "seal": {seal}'
+    cache.path.write_text(f"{earlier}\n{forged}\n")
+    assert cached(cache) is None
+    assert losses.unacknowledged(state) == [
+        "verdicts.jsonl had results of an earlier version, which do not count: verdicts.earlier.jsonl"
+    ]
+    assert told(state) == ["1 results in verdicts.jsonl were forged, and do not count: verdicts.forged.jsonl"]
+    assert (state / "verdicts.earlier.jsonl").read_text() == f"{earlier}\n"
+    assert cache.path.read_text() == ""
 
 
 def test_a_line_that_a_crash_cut_short_is_not_forged(cache: CheckCache, state: Path) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support import forkserver
@@ -103,3 +104,14 @@ def test_the_words_of_a_call_are_kept(cli: Cli) -> None:
     forked = cli(*words, ok=2)
     cli.fresh_interpreter = True
     assert cli(*words, ok=2) == forked
+
+
+def test_commands_carry_no_large_library(cli: Cli) -> None:
+    """A fork costs by the memory of its parent: what few commands load is in a server of its own."""
+    cli("status")
+    words = ["-m", "tests.support.forkserver", "gitorch"]
+    # one that has ended meanwhile has no command line
+    commands = {child: child.as_dict(["cmdline"])["cmdline"] for child in psutil.Process().children()}
+    (process,) = (child for child, command in commands.items() if command and command[1:4] == words)
+    files = {Path(mapped.path).name for mapped in process.memory_maps()}
+    assert not [name for name in files if "temporal" in name or "pydantic" in name]

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from gitorch.git import fence
+from gitorch.git.protected import fingerprint
+from tests.support import fingerprints
 from tests.support.cli import Cli, does, saved
 from tests.support.git import git
 
@@ -92,9 +93,17 @@ def test_issues_become_tasks_and_their_text_is_data(cli: Cli, gh: Gh) -> None:
     assert len(cli.tasks()) == 2
 
 
+def test_a_number_that_is_typed_twice_is_one_task(cli: Cli, gh: Gh) -> None:
+    tasks = cli.json("submit", "--from", "gh:12,#12,15,012")["tasks"]
+    assert sorted(task["id"] for task in tasks) == ["agent-evil", "fix-the-parser"]
+
+
 def test_what_cannot_be_read_is_said(cli: Cli, gh: Gh, tmp_path: Path) -> None:
     assert "did you mean label" in cli.error("submit", "--from", "gh:labl=x", exit=2)["what"]
     assert "not a source of tasks" in cli.error("submit", "--from", "jira:x", exit=2)["what"]
+    gh.answer([{"number": "twelve"}])
+    answer = cli.error("submit", "--from", "gh:label=x", exit=5)
+    assert (answer["code"], answer["what"]) == ("gh-failed", "gh issue list answered something else")
     gh.answer([])
     cli.error("submit", "--from", "gh:label=-x", exit=3)
     (gh.folder / "logged-out").touch()
@@ -106,9 +115,10 @@ def test_approved_tasks_become_stacked_draft_pull_requests(cli: Cli, gh: Gh, tmp
     """Each is pushed as it is and based on what it builds on; an open one is updated, and nothing else is moved."""
     git("init", "-q", "--bare", str(tmp_path / "remote"), cwd=tmp_path)
     git("remote", "add", "origin", str(tmp_path / "remote"), cwd=cli.folder)
+    quoted = (": << 'X'", "```", "Closes #1 @team ![x](https://planted.example/i)", "X")
     cli.queue(
         does("Add sessions", saved("sessions.txt", "s"), id="sessions"),
-        does("Add a page", saved("page.txt", "p"), id="page", after=["sessions"]),
+        does("Add a page", saved("page.txt", "p"), *quoted, id="page", after=["sessions"]),
         does("Other", saved("other.txt", "o"), id="other"),
     )
     cli.run()
@@ -122,9 +132,9 @@ def test_approved_tasks_become_stacked_draft_pull_requests(cli: Cli, gh: Gh, tmp
     assert git("for-each-ref", cwd=tmp_path / "remote") == ""
 
     tips = {name: task["tip"] for name, task in cli.tasks().items()}
-    before = fence.fingerprint(cli.repository)
+    before = fingerprints.fingerprint(cli.repository)
     rows = cli.json("merge", "--pr", "--yes")["pull_requests"]
-    changes = fence.differences(before, fence.fingerprint(cli.repository))
+    changes = fingerprint.differences(before, fingerprints.fingerprint(cli.repository))
     assert all(change.startswith("refs/remotes/origin/orch/") for change in changes)
     assert [(row["url"], row["created"]) for row in rows] == [("https://github.example/pull/1", True)] * 2
     pushed = git("for-each-ref", "--format=%(refname) %(objectname)", cwd=tmp_path / "remote").splitlines()
@@ -137,7 +147,11 @@ def test_approved_tasks_become_stacked_draft_pull_requests(cli: Cli, gh: Gh, tmp
         "--title=Add a page",
         "--body-file=-",
     ]
-    assert "Add a page" in created[1]["input"]
+    before_fence, prompt, after_fence = created[1]["input"].split("````")
+    assert "Add a page" in prompt
+    assert "```\nCloses #1 @team ![x](https://planted.example/i)\n" in prompt
+    assert before_fence == ""
+    assert after_fence.startswith("\n\nTask `page`, attempt 1")
     assert {task["state"] for task in cli.tasks().values()} == {"approved", "finished"}
 
     (gh.folder / "opened").write_text("--head=orch/page --head=orch/sessions")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitorch import __version__, data
-from gitorch.cli.views import review_file
+from gitorch.cli.views.reviewing import review_file
 from gitorch.errors import GitorchError
 from gitorch.flow.intake.entry import DEFAULTS
 from gitorch.model.task import State

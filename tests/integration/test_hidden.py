@@ -10,11 +10,11 @@ import pytest
 
 from gitorch import services
 from gitorch.errors import Refused
-from gitorch.git import worktree_status, worktrees
-from gitorch.git.collect import Collected, NoChanges, collect
+from gitorch.git.collecting.collect import Collected, NoChanges, collect
 from gitorch.git.repository import Repository
-from gitorch.git.worktree_status import Uncommitted
-from gitorch.git.worktrees import Worktree
+from gitorch.git.worktrees import linked_worktrees, worktree_status
+from gitorch.git.worktrees.linked_worktrees import Worktree
+from gitorch.git.worktrees.worktree_status import Uncommitted
 from gitorch.model.naming import Oid, Ref, rescue_ref
 from gitorch.rooms.trees import TreeChecker
 from gitorch.services.open import open_workspace
@@ -39,7 +39,7 @@ def hide(worktree: Worktree, *paths: str, flags: tuple[str, ...] = ("--skip-work
 
 
 def rescued(repo: Repository, worktree: Worktree) -> Oid:
-    found = worktrees.rescue(repo, worktree, RESCUE, "m")
+    found = linked_worktrees.rescue(repo, worktree, RESCUE, "m")
     assert found is not None
     return found
 
@@ -80,7 +80,7 @@ def test_a_worktree_is_removed_after_hidden_work_was_saved(
     """Removing loses nothing of it."""
     hide(worktree, "run.sh", flags=flags)
     (worktree.path / "run.sh").write_text("mine\n")
-    worktrees.take_away(repo, worktree.path, RESCUE, "m")
+    linked_worktrees.take_away(repo, worktree.path, RESCUE, "m")
     assert not worktree.path.exists()
     assert repo.file(repo.refs(RESCUE)[RESCUE], "run.sh") == b"mine\n"
 
@@ -90,7 +90,7 @@ def test_hidden_and_unchanged_is_clean(repo: Repository, worktree: Worktree, bas
     hide(worktree, "README.md", flags=FLAGS["both"])
     (worktree.path / "src/app.py").touch()
     assert worktree_status.uncommitted(repo, worktree) == Uncommitted((), ())
-    assert worktrees.rescue(repo, worktree, RESCUE, "m") is None
+    assert linked_worktrees.rescue(repo, worktree, RESCUE, "m") is None
     assert collected(repo, worktree, base) == NoChanges()
 
 
@@ -185,9 +185,9 @@ def sparse(worktree: Worktree) -> Worktree:
 def test_a_sparse_checkout_is_clean(repo: Repository, sparse: Worktree, base: Oid) -> None:
     """What it leaves out is no deletion, and stays left out."""
     assert worktree_status.uncommitted(repo, sparse) == Uncommitted((), ())
-    assert worktrees.rescue(repo, sparse, RESCUE, "m") is None
+    assert linked_worktrees.rescue(repo, sparse, RESCUE, "m") is None
     assert collected(repo, sparse, base) == NoChanges()
-    worktrees.restore(repo, sparse)
+    linked_worktrees.restore(repo, sparse)
     assert not (sparse.path / "docs").exists()
 
 
@@ -265,7 +265,7 @@ def test_a_worktree_is_brought_to_a_commit_whole(
     hide(worktree, "README.md", "run.sh", flags=flags)
     (worktree.path / "README.md").write_text("of the attempt before\n")
     (worktree.path / "run.sh").unlink()
-    worktrees.restore(repo, worktree, branch="orch/t", commit=base)
+    linked_worktrees.restore(repo, worktree, branch="orch/t", commit=base)
     assert (worktree.path / "README.md").read_text() == "# Example\n"
     assert os.access(worktree.path / "run.sh", os.X_OK)
     assert [line for line in git("ls-files", "-v", cwd=worktree.path).splitlines() if line[0] != "H"] == []
@@ -332,9 +332,11 @@ def test_what_a_person_hides_is_not_written_over(repository_folder: Path, flags:
         git("update-index", flag, "README.md", cwd=repository_folder)
     (repository_folder / "README.md").write_text("mine\n")
     with (
-        services.replaying.open_replayer(library) as replayer,
+        services.merging.replaying.open_replayer(library) as replayer,
         pytest.raises(Refused, match="git cannot bring its files along"),
     ):
-        services.merge.publish(library, replayer, services.merge.plan_merge(library, replayer, None, into="main"))
+        services.merging.merge.publish(
+            library, replayer, services.merging.merge.plan_merge(library, replayer, None, into="main")
+        )
     assert (repository_folder / "README.md").read_text() == "mine\n"
     assert services.lookup.find_task(library, "a").state == "approved"

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from gitorch.git import fence
+from gitorch.git.protected import ref_guard
 from gitorch.git.repository import Repository
-from gitorch.git.worktrees import Worktree, find
+from gitorch.git.worktrees.linked_worktrees import Worktree, find
 from gitorch.model.naming import Ref
 
 BRANCH = Ref("refs/heads/orch/t1")
@@ -49,9 +48,9 @@ class Desk:
         repository = Repository(self.main / ".git", self.main)
         worktree = find(repository, self.task)
         assert isinstance(worktree, Worktree)
-        return {**self.environment} | fence.environment(
-            hooks=fence.hooks_folder(),
-            user_hooks=user_hooks or fence.user_hooks(repository, self.task),
+        return {**self.environment} | ref_guard.environment(
+            hooks=ref_guard.hooks_folder(),
+            user_hooks=user_hooks or ref_guard.user_hooks(repository, self.task),
             git_dir=worktree.admin,
             common_dir=repository.common_dir,
             branch=BRANCH,
@@ -203,7 +202,7 @@ def test_a_move_of_any_other_ref_is_refused_and_changes_nothing(desk: Desk, name
     assert (desk.task / "new").read_text() == "new\n"
     ours = [line for line in done.stderr.decode().splitlines() if line.startswith("gitorch: ")]
     assert [line.startswith(f"gitorch: {ref}") for line in ours] == [True] * len(ours) != []
-    assert fence.refusals(desk.alarm)[0].startswith(ref)
+    assert ref_guard.refusals(desk.alarm)[0].startswith(ref)
 
 
 def test_the_refusal_of_a_stash_says_what_to_do_instead(desk: Desk) -> None:
@@ -259,14 +258,14 @@ def test_a_push_is_refused_on_one_line(desk: Desk) -> None:
     desk.agent("push", "-q", str(desk.root / "up.git"), "HEAD:refs/heads/x", ok=False)
     assert desk.user("ls-remote", "origin") == up
     assert "gitorch: push refused: a task's work leaves this machine only after review" in words
-    assert fence.refusals(desk.alarm) == ("push to origin", "push to an address")
+    assert ref_guard.refusals(desk.alarm) == ("push to origin", "push to an address")
 
 
 def test_an_alarm_that_cannot_be_written_does_not_open_the_fence(desk: Desk) -> None:
     """Refusing comes first."""
     desk.alarm.mkdir()
     desk.agent("branch", "-f", "other", "HEAD", ok=False)
-    assert fence.refusals(desk.alarm) == ("the alarm file was replaced",)
+    assert ref_guard.refusals(desk.alarm) == ("the alarm file was replaced",)
 
 
 HONEST = {
@@ -432,7 +431,7 @@ def _ran(desk: Desk) -> list[str]:
 
 def test_every_hook_of_the_client_has_an_executable_file() -> None:
     """A missing or plain file would hide the user's hook of that name."""
-    folder = fence.hooks_folder()
+    folder = ref_guard.hooks_folder()
     assert [name for name in CLIENT_HOOKS if not os.access(folder / name, os.X_OK)] == []
     assert {path.name for path in folder.iterdir()} - {*CLIENT_HOOKS} == {"chain", "README.md"}
     for path in (folder / name for name in [*CLIENT_HOOKS, "chain"]):
@@ -448,7 +447,11 @@ def test_each_hook_becomes_the_users_hook(desk: Desk, name: str) -> None:
     args = [str(desk.root / "message"), "a b", ""] if name == "commit-msg" else ["committed", "a b", ""]
     env = desk.fenced() | {"GIT_DIR": str(desk.main / ".git" / "worktrees" / "t1")}
     done = subprocess.run(
-        [fence.hooks_folder() / name, *args], input=b"0 1 refs/heads/x\n", cwd=desk.task, env=env, capture_output=True
+        [ref_guard.hooks_folder() / name, *args],
+        input=b"0 1 refs/heads/x\n",
+        cwd=desk.task,
+        env=env,
+        capture_output=True,
     )
     expected = "".join(f"<{word}>" for word in (*args, env["GIT_CONFIG_COUNT"]))
     assert (done.returncode, done.stdout.decode()) == (7, f"{desk.task}\n0 1 refs/heads/x\n{expected}")
@@ -477,7 +480,7 @@ def test_the_users_hook_has_its_say_where_ours_has_nothing_against_it(desk: Desk
     assert b"no\n" in desk.agent(*command, ok=False).stderr
     assert desk.refs() == before
     refused = () if name == "reference-transaction" else (f"hook {name}",)
-    assert fence.refusals(desk.alarm) == refused
+    assert ref_guard.refusals(desk.alarm) == refused
 
 
 def test_the_users_reference_transaction_hook_hears_what_it_would_hear(desk: Desk) -> None:
@@ -518,7 +521,7 @@ def test_a_relative_hooks_path_is_the_worktrees(desk: Desk) -> None:
 
 def test_a_user_hooks_folder_that_is_gitorchs_own_does_not_loop(desk: Desk) -> None:
     """The chain ends where it would call itself."""
-    env = desk.fenced(user_hooks=fence.hooks_folder())
+    env = desk.fenced(user_hooks=ref_guard.hooks_folder())
     desk.run(env, desk.task, "commit", "-q", "--allow-empty", "-m", "x")
     assert desk.message() == b"x\n\n" + TRAILERS
 
@@ -631,20 +634,3 @@ def test_nothing_waits_for_a_person(desk: Desk) -> None:
     values = [desk.agent("config", key).stdout.strip() for key in ("gc.auto", "maintenance.auto", "tag.gpgSign")]
     assert values == [b"0", b"false", b"false"]
     assert desk.agent("var", "GIT_EDITOR").stdout == b"true\n"
-
-
-def test_what_the_fence_adds_to_a_commit(desk: Desk) -> None:
-    """Prints how long a commit takes without and with the hooks, in milliseconds (shown by `pytest -rP`)."""
-    plain = _median_commit(desk, desk.environment)
-    fenced = _median_commit(desk, desk.fenced())
-    print(f"one commit takes {plain:.1f} ms without the fence, {fenced:.1f} ms with it")
-    assert desk.user("rev-list", "--count", "main..orch/t1") == "31"
-
-
-def _median_commit(desk: Desk, env: Mapping[str, str]) -> float:
-    seconds = []
-    for _ in range(15):
-        start = time.perf_counter()
-        desk.run(env, desk.task, "commit", "-q", "--allow-empty", "-m", "x")
-        seconds.append(time.perf_counter() - start)
-    return sorted(seconds)[7] * 1000

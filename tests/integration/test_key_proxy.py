@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.rooms.sandbox import egress
+from gitorch.rooms.sandbox import network_proxy
 from gitorch.rooms.sandbox.key_proxy import KeyProxy, placeholder
 from tests.support.certificates import certify
 
@@ -70,7 +70,7 @@ def answered(folder: Path, url: str, request: bytes, *, hosts: tuple[str, ...] =
     assert variables["API_KEY"] == INSIDE
     log = folder / "log"
     allowed = [*hosts, keys.address]
-    gate = egress.Gate(allowed, str(log), "", keys)
+    gate = network_proxy.Gate(allowed, str(log), "", keys)
     ours, box = socket.socketpair()
 
     def answer() -> None:

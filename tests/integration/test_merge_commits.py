@@ -118,6 +118,30 @@ def test_what_a_merge_adds_is_published(
     assert subjects == ["one", "more", "Merge main"]
 
 
+@pytest.mark.parametrize("moved", [False, True])
+def test_what_a_clean_merge_brings_back_is_published(branches: MergedBranches, moved: bool) -> None:
+    """One line removes a file of the base, the other one has added it too: as a line of commits, it would be gone."""
+    start = branches.at("main")
+    main_moves(branches, {"note": "n\n"})
+    base = branches.at("main")
+    branches.start("side", base)
+    branches.commit("Remove the note", {"note": None})
+    branches.start("orch/a", start)
+    branches.commit("The same note", {"note": "n\n"})
+    branches.merge("side")
+    reviewed = branches.commit("More", {"more": "m\n"})
+    assert branches.show(reviewed, "note") == "n\n"
+    branches.adopt("a", base)
+    if moved:
+        main_moves(branches, {"else": "e\n"})
+    plan = branches.plan_all()
+    tip = plan.steps[-1].replayed.tip
+    assert branches.show(tip, "note") == "n\n"
+    assert branches.show(tip, "more") == "m\n"
+    if not moved:
+        assert branches.git("rev-parse", f"{tip}^{{tree}}") == branches.git("rev-parse", f"{reviewed}^{{tree}}")
+
+
 def test_a_resolution_in_a_merge_is_published_once(branches: MergedBranches) -> None:
     """A conflict that the author resolved in a merge goes in as resolved: in the commit that conflicts, if it can."""
     base = branches.main
@@ -132,6 +156,42 @@ def test_a_resolution_in_a_merge_is_published_once(branches: MergedBranches) -> 
     assert merged(plan) == ["one"]
     assert branches.show(plan.tip, "text") == both
     assert branches.git("log", "--format=%s", f"main..{plan.tip}") == "one"
+
+
+@pytest.mark.parametrize("onto", ["main", "moved"])
+def test_a_conflict_of_a_side_branch_that_a_merge_resolved(branches: MergedBranches, onto: str) -> None:
+    """A rebase stops at the commit of the side branch, although the branch has the result: the merge is one commit."""
+    base = branches.main
+    branches.start("side", base)
+    side = branches.commit("side", {"text": TEXT.replace("line 5\n", "line five\n")})
+    branches.start("orch/one", base)
+    first = branches.commit("one", {"text": TEXT.replace("line 5\n", "line V\n")})
+    resolved = TEXT.replace("line 5\n", "line V, five\n")
+    merge_commit = branches.merge("side", files={"text": resolved, "extra": "x\n"})
+    last = branches.commit("after", {"text": resolved.replace("line 9\n", "line nine\n")})
+    branches.adopt("one", base)
+    main_moves(branches, {"other": "o\n"} if onto == "moved" else {})
+    plan = branches.plan_all()
+    assert merged(plan) == ["one"]
+    assert branches.show(plan.tip, "text") == resolved.replace("line 9\n", "line nine\n")
+    assert branches.show(plan.tip, "extra") == "x\n"
+    assert branches.git("log", "--format=%s", f"main..{plan.tip}").split("\n") == ["after", "Merge side", "one"]
+    assert {old for old, _ in plan.steps[0].replayed.pairs} == {first, side, merge_commit, last}
+
+
+def test_a_side_branch_that_nobody_resolved_conflicts(branches: MergedBranches) -> None:
+    """A merge that adds something else does not hide that the branch conflicts with the base."""
+    base = branches.main
+    branches.start("side", base)
+    branches.commit("side", {"text": TEXT.replace("line 5\n", "line five\n")})
+    branches.start("orch/one", base)
+    branches.commit("one", {"one": "1\n"})
+    branches.merge("side", files={"extra": "x\n"})
+    branches.adopt("one", base)
+    main_moves(branches, {"text": TEXT.replace("line 5\n", "line V\n")})
+    plan = branches.plan_all()
+    assert merged(plan) == []
+    assert [conflict.paths for conflict in plan.conflicts] == [("text",)]
 
 
 def test_a_reviewed_tree_that_conflicts_is_a_conflict(branches: MergedBranches) -> None:

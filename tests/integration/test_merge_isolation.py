@@ -50,17 +50,38 @@ def remove_object(branches: Branches, name: str) -> None:
     (branches.repo.common_dir / "objects" / oid[:2] / oid[2:]).unlink()
 
 
-@pytest.mark.parametrize("part", ["", "^{tree}", ":shared.txt"])
-def test_a_task_with_a_missing_object_is_held(branches: Branches, part: str) -> None:
-    """A commit, a tree or a file that is gone holds the task that has it, and what builds on it."""
+def commit_three(branches: Branches) -> None:
+    """Make three approved tasks; `first` and `broken` both add a file, `broken` has one of its own."""
     branches.git("checkout", "--quiet", "--detach", branches.main)
     for name, content in (("first", "a\nb\nc\nd\ne\n"), ("broken", "x\na\n"), ("last", "l\n")):
         branches.git("checkout", "--quiet", "-B", f"orch/{name}", branches.main)
         (branches.top / ("shared.txt" if name != "last" else "last.txt")).write_text(content)
+        if name == "broken":
+            (branches.top / "own.txt").write_text("nobody else has it\n")
         branches.git("add", "--all")
         branches.git("commit", "--quiet", "-m", name)
         branches._approved(name, branches.main, branches.at("HEAD"))
     branches.git("checkout", "--quiet", "main")
+
+
+def test_a_partial_clone_may_lack_files(branches: Branches) -> None:
+    """There git fetches a file when it is needed: what is taken over as it is need not be here."""
+    branches.git("config", "remote.origin.promisor", "true")
+    branches.git("config", "remote.origin.url", "/nowhere")
+    branches.task("first", {"first.txt": "x\n"})
+    branches.task("last", {"last.txt": "y\n"})
+    remove_object(branches, "orch/last:last.txt")
+    branches.repo.forget_settings()
+    assert merged(branches.plan()) == ["first", "last"]
+
+
+@pytest.mark.parametrize("part", ["", "^{tree}", ":shared.txt", ":own.txt"])
+def test_a_task_with_a_missing_object_is_held(branches: Branches, part: str) -> None:
+    """A commit, a tree or a file that is gone holds the task that has it, and what builds on it.
+
+    This includes a file that a merge need not read.
+    """
+    commit_three(branches)
     remove_object(branches, f"orch/broken{part}")
     result = branches.plan()
     assert merged(result) == ["first", "last"]

@@ -250,12 +250,12 @@ def test_a_plan_that_does_not_hold_publishes_nothing(branches: Branches) -> None
     before = branches.repo.refs()
     lost = msgspec.structs.replace(plan, steps=(*plan.steps[:3], empty(plan.steps[3], plan.steps[2].replayed.tip)))
     with pytest.raises(ProofFailed) as error:
-        services.merge.publish(workspace, branches.replayer, lost)
+        services.merging.merge.publish(workspace, branches.replayer, lost)
     assert (error.value.code, error.value.exit) == ("proof-failed", 1)
     assert branches.repo.refs() == before
     assert {task.state for task in workspace.tasks.values()} == {State.APPROVED}
     assert workspace.operations.unfinished() == []
     (saved,) = (workspace.folder / "crashes").glob("proof-*.json")
     assert "neither merged nor dropped" in saved.read_text()
-    services.merge.publish(workspace, branches.replayer, plan)
+    services.merging.merge.publish(workspace, branches.replayer, plan)
     assert branches.at("orch/integration") == plan.tip

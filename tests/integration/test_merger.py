@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitorch.flow import merge
-from gitorch.git import notes
+from gitorch.git.notes import note_store
 from gitorch.git.repository import RefsMoved, Repository
 from gitorch.model.naming import branch_ref
 from gitorch.model.note import MergedNote
@@ -16,6 +16,7 @@ from gitorch.model.refs import RefUpdate
 from gitorch.model.task import Priority, State
 from gitorch.replay import MemoryReplayer, hunks
 from tests.support.branches import Branches, held, merged
+from tests.support.git import Files
 from tests.support.notes import note_line
 
 
@@ -121,6 +122,46 @@ def test_a_task_goes_in_when_a_later_one_fills_the_folder_that_was_moved(branche
     plan = branches.plan()
     assert not plan.conflicts
     assert merged(plan) == ["base", "mover", "again", "adder"]
+
+
+_TEXT, _ONE, _TWO = "# Example\n", "# Example\none\n", "# Example\ntwo\n"
+# (what goes in first, what conflicts with it, where, what ends the conflict without a change there)
+ENDED: dict[str, tuple[Files, Files, str, Files]] = {
+    "a file is again where one was moved away": (
+        {"README.md": None, "moved.md": _TEXT},
+        {"README.md": None},
+        "moved.md",
+        {"README.md": _TEXT},
+    ),
+    "a new file counts as the one that is gone": (
+        {"README.md": None},
+        {"README.md": f"{_TEXT}more\n"},
+        "README.md",
+        {"moved.md": _TEXT},
+    ),
+    "attributes merge both": (
+        {"README.md": _ONE},
+        {"README.md": _TWO},
+        "README.md",
+        {".gitattributes": "* merge=union"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ENDED)
+def test_a_task_goes_in_when_a_later_one_ends_its_conflict_elsewhere(branches: Branches, case: str) -> None:
+    """It is tried again, and goes in as `git rebase` would put it there."""
+    first, second, path, ending = ENDED[case]
+    branches.task("first", first)
+    second_task = branches.task("second", second)
+    branches.task("ending", ending, after="first")
+    assert [(one.task.id, one.paths) for one in branches.plan("ending").conflicts] == [("second", (path,))]
+    plan = branches.plan()
+    assert merged(plan) == ["first", "ending", "second"]
+    assert second_task.tip
+    branches.git("checkout", "-q", "--detach", second_task.tip)
+    branches.git("rebase", "-q", plan.steps[1].replayed.tip)
+    assert branches.at("HEAD^{tree}") == branches.at(f"{plan.tip}^{{tree}}")
 
 
 def test_equal_orders_are_decided_by_priority_and_age(branches: Branches) -> None:
@@ -234,11 +275,11 @@ def test_branch_and_notes_move_together_or_not_at_all(branches: Branches) -> Non
     one = branches.task("one", {"one.txt": "x\n"})
     assert one.tip is not None
     foreign = [note_line(kind="blessed", by="una"), note_line(kind="attempt", task="one", later=["field"])]
-    notes.append(branches.repo, {one.tip: foreign}, "test")
+    note_store.append(branches.repo, {one.tip: foreign}, "test")
     plan = branches.plan()
     moves = merge.ref_updates(branches.repo, plan, "orch/integration")
     branches.repo.update_refs(moves, "merge")
-    lines = notes.read(branches.repo, plan.tip)
+    lines = note_store.read(branches.repo, plan.tip)
     assert lines[:2] == foreign, "what this version does not know is carried as it is"
     assert isinstance(lines[2].note, MergedNote)
     assert lines[2].note.commit == one.tip

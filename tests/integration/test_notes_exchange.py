@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from gitorch.services.notes_exchange import with_lines
 from tests.support.cli import Cli
@@ -50,6 +49,17 @@ def test_notes_of_two_people_come_together(cli: Cli, other: Cli) -> None:
     other("notes", "push", "origin")
     cli("notes", "fetch")
     assert lines(cli) == lines(other)
+
+
+def test_a_remote_beside_the_work_tree(cli: Cli, other: Cli) -> None:
+    """A relative path in the address of a remote starts where git starts it, also from a subfolder."""
+    (cli.folder / "deep").mkdir()
+    for side in (cli, other):
+        git("remote", "set-url", "origin", "../hub.git", cwd=side.folder)
+    note(cli, '{"kind": "a"}')
+    assert "pushed" in cli("notes", "push", cwd=cli.folder / "deep").text
+    assert "added" in other("notes", "fetch").text
+    assert lines(other) == {'{"kind": "a"}'}
 
 
 def test_a_fetch_is_undone(cli: Cli, other: Cli) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.git.notes_fanout import NotesTree
+from gitorch.git.notes.fanout import NotesTree
 from gitorch.git.objects import BatchEntry
 from gitorch.git.repository import GitFailed, Repository
 from gitorch.model.naming import NOTES, Oid

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.git import notes_rewrite
+from gitorch.git.notes import user_notes
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
 from tests.support.cli import Cli
@@ -52,7 +52,7 @@ def test_notes_are_carried_as_git_does(repo: Repository, settings: dict[str, str
         git("notes", f"--ref={ref}", "add", "-m", "there before", other, cwd=folder)
     pairs = [(first, new), (second, new), (second, other), (third, third)]
     repo.forget_settings()
-    updates = notes_rewrite.carry(repo, pairs)
+    updates = user_notes.carry(repo, pairs)
     repo.update_refs(updates, "carry notes")
     ours = {ref: notes_of(folder, ref) for ref in (COMMITS, "refs/notes/review")}
     repo.update_refs([type(update)(update.ref, update.old, update.new) for update in updates], "as before")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.git import object_files
+from gitorch.git.protected import object_files
 from gitorch.git.repository import Repository
 from tests.support.git import git
 

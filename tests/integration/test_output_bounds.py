@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from gitorch.agents import AGENTS
-from gitorch.executors.base import ExecutionId, Running, Spec, Stream, missing_bytes, tail_text
 from gitorch.executors.local import LocalExecutor
+from gitorch.executors.protocol import ExecutionId, Running, Spec, Stream, missing_bytes, tail_text
 from gitorch.model.outcome import Exit, ExitReason
 from tests.support.executions import Signal, marked, shell
 

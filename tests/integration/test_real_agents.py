@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -222,13 +223,13 @@ def test_an_unknown_session_is_told_apart(kind: str, tmp_path: Path) -> None:
     assert missing in outcome.reason
 
 
-def test_a_bad_flag_is_a_failure_with_its_reason(kind: str, tmp_path: Path) -> None:
-    """Nothing on standard output and words on standard error: FAILED, with those words."""
+def test_a_bad_flag_is_a_fault_of_the_setup(kind: str, tmp_path: Path) -> None:
+    """Every attempt would meet it: SETUP, with the words on standard error that name the flag."""
     with ModelServer(script(Say("never"))) as server:
         bench = Bench(kind, tmp_path, server)
         bench.settings = msgspec.structs.replace(bench.settings, args=("--no-such-flag",))
         outcome = bench.work("hello")
-    assert outcome.ending is ExitReason.FAILED
+    assert outcome.ending is ExitReason.SETUP
     assert "--no-such-flag" in outcome.reason
 
 
@@ -265,6 +266,24 @@ def test_an_agent_that_may_only_read_reads_and_writes_nothing(kind: str, lasting
     assert "a line of the file" in after_reading
     assert not (bench.tree / "evil.txt").exists()
     assert bench.git("rev-parse", "HEAD") == before
+
+
+def test_claude_starts_no_program_that_a_repository_names(tmp_path: Path) -> None:
+    """Hooks and servers of its settings start only with arguments that name these settings, which need trust."""
+    ran = tmp_path / "ran"
+    with ModelServer(script(Say("Hello."))) as server:
+        bench = Bench("claude", tmp_path, server)
+        start = {"hooks": [{"type": "command", "command": f"touch {ran}-hook"}]}
+        (bench.tree / ".claude").mkdir()
+        (bench.tree / ".claude/settings.json").write_text(json.dumps({"hooks": {"SessionStart": [start]}}))
+        program = {"command": "sh", "args": ["-c", f"touch {ran}-server"]}
+        (bench.tree / ".mcp.json").write_text(json.dumps({"mcpServers": {"named": program}}))
+        assert bench.work("Say hello.").ending is ExitReason.COMPLETED
+        assert list(tmp_path.glob("ran-*")) == []
+        args = (*bench.settings.args, "--setting-sources", "user,project")
+        bench.settings = msgspec.structs.replace(bench.settings, args=args)
+        assert bench.work("Say hello again.").ending is ExitReason.COMPLETED
+    assert (tmp_path / "ran-hook").exists()
 
 
 def judge(agent: Agent, settings: AgentSettings, environment: dict[str, str]) -> str:

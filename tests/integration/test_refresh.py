@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gitorch import services
-from gitorch.services import pending_refresh, refresh
+from gitorch.services.merging import pending_refresh, refresh
 from gitorch.storage.locks import file_lock
 from tests.integration.test_candidate import Night
 from tests.support.cli import settle
@@ -35,7 +35,7 @@ def at_work(folder: Path) -> Iterator[None]:
 
 
 def tasks_in_candidate(night: Night) -> list[str]:
-    candidate = services.forecast_record.saved_candidate(night.workspace)
+    candidate = services.merging.forecast_record.saved_candidate(night.workspace)
     return list(candidate.tasks) if candidate else []
 
 

@@ -9,7 +9,7 @@ import pytest
 from gitorch.flow.forecast.pairs import Branch
 from gitorch.flow.forecast.removed_names import find_removed_names
 from gitorch.git.repository import Repository
-from gitorch.model.forecast import RemovedName
+from gitorch.model.forecasts.conflict_forecast import RemovedName
 from gitorch.model.naming import Oid, TaskId
 from tests.support.git import Files, commit, commit_on_branch, git
 

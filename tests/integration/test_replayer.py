@@ -64,6 +64,20 @@ def test_what_several_growing_sequences_reach(repo: Repository) -> None:
     assert tips[0] in history.reachable(tips[0])
 
 
+def test_a_merge_of_many_hides_no_other_commit(repo: Repository) -> None:
+    """One branch has a commit with thousands of parents; what the next one changes is read all the same."""
+    assert repo.work_tree is not None
+    base = Oid(git("rev-parse", "HEAD", cwd=repo.work_tree))
+    plain = [Oid(commit_on_branch(repo.work_tree, f"b{n}", base, (f"{n}\n", {f"{n}": "x\n"}))) for n in range(4)]
+    octopus = f"tree {git('rev-parse', 'b0^{tree}', cwd=repo.work_tree)}\n" + f"parent {base}\n" * 2000
+    octopus += "author a <a@x.org> 1900000000 +0000\ncommitter a <a@x.org> 1900000000 +0000\n\nmany\n"
+    words = ("hash-object", "-t", "commit", "-w", "--stdin")
+    many = Oid(git(*words, cwd=repo.work_tree, input=octopus.encode()))
+    history = History(repo)
+    history.read([CommitRange(base, tip) for tip in (many, *plain)], base)
+    assert [len(history.pick(tip).changes) for tip in plain] == [1, 1, 1, 1]
+
+
 def test_nothing_is_visible_before_it_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A replay puts no object into the repository and nothing into its folder; `keep` puts all that is needed."""
     folder = tmp_path / "repo"

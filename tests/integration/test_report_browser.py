@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gitorch.cli.views import report_page
+from gitorch.cli.views.reporting import report_page
 from tests.support.browser import NEEDED, corner_colour, visit
 from tests.support.pages import NOW
 from tests.support.report_night import EVIL, busy_night

@@ -13,11 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gitorch.errors import Refused
-from gitorch.git.process import BatchProcess
+from gitorch.errors import NotFound, Refused
+from gitorch.git.process import BatchProcess, GitFailed
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, Ref
 from gitorch.model.refs import RefUpdate
+from gitorch.services.open import open_workspace
 from tests.support.git import commit, git
 
 
@@ -210,3 +211,74 @@ def test_no_ref_of_another_repository_moves(repo: Repository, repository_folder:
 
 def _holds(process: psutil.Process, path: str) -> bool:
     return path in {file.path for file in process.open_files()}
+
+
+def test_a_move_of_refs_that_finds_the_disk_full_says_so(
+    repo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not taken for a branch that somebody else has moved."""
+    program = tmp_path / "bin" / "git"
+    program.parent.mkdir()
+    full = "cat > /dev/null; echo 'fatal: cannot lock ref: No space left on device' >&2; exit 128"
+    other = f'exec {shutil.which("git")} "$@"'
+    program.write_text(f'#!/bin/sh\ncase " $* " in *" update-ref "*) {full};; esac\n{other}\n')
+    program.chmod(0o755)
+    tip = repo.resolve("HEAD")
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    with pytest.raises(GitFailed) as caught:
+        repo.update_refs([RefUpdate(Ref("refs/heads/new"), tip, None)], "make a branch")
+    assert (caught.value.code, caught.value.exit) == ("disk-full", 4)
+
+
+def test_no_branch_moves_through_a_symbolic_ref(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither where one is found, nor where one is put in place a moment later, nor when it is deleted."""
+    folder = repo.common_dir
+    main, alias = repo.resolve("HEAD"), Ref("refs/heads/orch/alias")
+    git("symbolic-ref", alias, "refs/heads/main", cwd=folder)
+    later = Oid(git("commit-tree", "-p", "HEAD", "-m", "Later", "HEAD^{tree}", cwd=folder))
+    for new in (later, None):
+        with pytest.raises(Refused) as refused:
+            repo.update_refs([RefUpdate(alias, new, main)], "test")
+        assert (refused.value.code, "refs/heads/main" in refused.value.what) == ("symbolic-ref", True)
+    monkeypatch.setattr(Repository, "_require_own_value", lambda *_: None)  # it was not there yet
+    for new, old in ((later, main), (None, later)):
+        repo.update_refs([RefUpdate(alias, new, old)], "test")
+        assert repo.resolve("refs/heads/main") == main
+    assert repo.read_ref(alias) is None
+
+
+@pytest.mark.parametrize("names", [("GIT_DIR",), ("GIT_DIR", "GIT_WORK_TREE")])
+def test_a_repository_that_the_environment_names_is_said_not_to_count(
+    repository_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
+) -> None:
+    """Git would work there; in a hook, where they name the same repository, nothing is said."""
+    other = tmp_path / "other"
+    git("init", "-q", str(other), cwd=tmp_path)
+    own = {"GIT_DIR": ".git", "GIT_WORK_TREE": str(repository_folder)}
+    foreign = {"GIT_DIR": str(other / ".git"), "GIT_WORK_TREE": str(other)}
+    monkeypatch.chdir(repository_folder)
+
+    def notices(variables: dict[str, str]) -> list[str]:
+        for name in names:
+            monkeypatch.setenv(name, variables[name])
+        return open_workspace(repository_folder).store.notices
+
+    assert notices(own) == []
+    verb = "does" if len(names) == 1 else "do"
+    words = f"{' and '.join(names)} of your environment {verb} not count"
+    assert notices(foreign) == [f"{words}: gitorch works in the repository of {repository_folder}"]
+    monkeypatch.delenv("GIT_WORK_TREE", raising=False)
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    with pytest.raises(NotFound) as refused:
+        open_workspace(tmp_path)
+    assert "GIT_DIR of your environment does not count" in refused.value.why
+
+
+def test_a_hook_in_a_linked_worktree_is_told_nothing(
+    repository_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git names the worktree's own folder there."""
+    side = tmp_path / "side"
+    git("worktree", "add", "-q", str(side), cwd=repository_folder)
+    monkeypatch.setenv("GIT_DIR", str(repository_folder / ".git" / "worktrees" / "side"))
+    assert open_workspace(side).store.notices == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitorch.flow.merge import KnownResolutions, MergeReplayer, merge_replayer, resolved_files
-from gitorch.flow.merge.resolutions import RESOLVED, FileResolutions, HunkResolutions, Sides, sides
+from gitorch.flow.merge.resolution.remembered import RESOLVED, FileResolutions, HunkResolutions, Sides, sides
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
 from gitorch.replay import CommitRange, Conflicted, MemoryReplayer, Replayed, Replayer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -13,9 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gitorch.executors import process_tree, resource_watch
-from gitorch.executors.base import ResourceLimits
+from gitorch.executors import control_group, control_groups, process_tree, resource_watch
 from gitorch.executors.local import LocalExecutor
+from gitorch.executors.protocol import ResourceLimits
 from gitorch.executors.resource_watch import ResourceWatch, disk_usage
 from gitorch.model.outcome import Exit
 from tests.support.executions import marked, python, shell
@@ -65,7 +66,7 @@ def test_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource_watch, "_DISK_SECONDS", 0.0)
     monkeypatch.setattr(resource_watch, "_DISK_SHARE", 0)
     (tmp_path / "before").write_bytes(b"x" * 3_000_000)
-    watch = ResourceWatch({"memory": 0, "processes": 0, "disk": 2_000_000, "cwd": str(tmp_path)})
+    watch = ResourceWatch({"memory": 0, "processes": 0, "disk": 2_000_000, "floor": 0, "cwd": str(tmp_path)})
     watch.disk_at_start = disk_usage(str(tmp_path))
     with (tmp_path / "sparse").open("wb") as file:
         file.truncate(20_000_000_000)
@@ -74,6 +75,45 @@ def test_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "after").write_bytes(b"x" * 3_000_000)
     assert watch.exceeded() == "wrote more than 2 MB into its folder"
+
+
+def test_what_fills_the_disk_is_ended_and_what_wrote_little_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what was written since the start counts, and only while less than the floor is free."""
+    monkeypatch.setattr(resource_watch, "TICK_SECONDS", 0.0)
+    free = [50_000_000]
+    monkeypatch.setattr(resource_watch, "_free", lambda _: free[0])
+    (tmp_path / "before").write_bytes(b"x" * 30_000_000)
+    spec = {"memory": 0, "processes": 0, "disk": 0, "floor": 40_000_000, "cwd": str(tmp_path)}
+    time.sleep(0.05)  # longer than the clock of a file system is late
+    watch = ResourceWatch(spec)
+    monkeypatch.setattr(resource_watch, "_written", lambda _: 0)  # of this process, the tests before this one
+    (tmp_path / "little").write_bytes(b"x" * 9_000_000)
+    free[0] = 30_000_000
+    assert watch.exceeded() == ""
+    (tmp_path / "much").write_bytes(b"x" * 2_000_000)
+    assert watch.exceeded() == "wrote until less than 40 MB of the disk was free"
+    free[0] = 50_000_000
+    assert watch.exceeded() == ""
+
+
+def test_what_a_program_writes_elsewhere_is_counted(tmp_path: Path) -> None:
+    """Not on a file system in memory, which has no disk; there it is 0."""
+    program = subprocess.Popen(
+        ["sh", "-c", f"head -c 9000000 /dev/zero > '{tmp_path}/file'; sync '{tmp_path}/file'; echo; exec sleep 60"],
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert program.stdout
+        program.stdout.readline()
+        on_disk = not subprocess.run(["stat", "-f", "-c", "%T", tmp_path], capture_output=True).stdout.startswith(
+            b"tmpfs"
+        )
+        assert (resource_watch._written([program.pid]) - resource_watch._written([]) >= 9_000_000) is on_disk
+    finally:
+        program.kill()
+        program.wait()
 
 
 def test_descendants_are_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,6 +134,94 @@ def test_descendants_are_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
             child.kill()
         assert child.pid not in found.pids()
         assert number < 2 or str(os.getppid()) not in read
+
+
+needs_groups = pytest.mark.skipif(bool(control_groups.tried().problem), reason=control_groups.tried().problem)
+THREADS = """
+import sys, threading
+started = 0
+try:
+    for started in range(200):
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+except RuntimeError:
+    pass
+print(started)
+sys.stdout.flush()
+__import__("os")._exit(0)
+"""
+
+
+@needs_groups
+def test_threads_are_limited_by_the_kernel(tmp_path: Path) -> None:
+    """The watchdog counts only processes."""
+    executor = LocalExecutor(tmp_path)
+    status = ended(executor, python("threads", THREADS, resources=ResourceLimits(processes=20)))
+    assert (status.cause, status.exit_code) == ("exited", 0)
+    assert 20 < int((tmp_path / "threads" / "stdout").read_text()) < 20 * control_group.THREADS
+    assert _groups(tmp_path / "threads") == []
+
+
+@needs_groups
+def test_memory_of_no_process_is_limited_by_the_kernel(tmp_path: Path) -> None:
+    """A file without a name is in memory, but in that of no process, so that the watchdog does not see it."""
+    code = "import os\nfile = os.memfd_create('x')\nfor _ in range(300): os.write(file, bytes(1_000_000))"
+    status = ended(LocalExecutor(tmp_path), python("hoard", code, resources=ResourceLimits(memory=100_000_000)))
+    assert (status.cause, status.message) == ("limit", "used more than 100 MB of memory")
+    assert _groups(tmp_path / "hoard") == []
+
+
+@needs_groups
+def test_a_group_of_a_killed_supervisor_is_removed_by_the_next(tmp_path: Path) -> None:
+    executor, limits = LocalExecutor(tmp_path), ResourceLimits(memory=500_000_000)
+    killed = executor.submit(python("killed", "import time; print(1, flush=True); time.sleep(60)", resources=limits))
+    while not (tmp_path / "killed" / "stdout").exists() or not (tmp_path / "killed" / "stdout").read_bytes():
+        time.sleep(0.02)
+    assert _groups(tmp_path / "killed") != []
+    os.kill(json.loads((tmp_path / "killed" / "run.json").read_text())["pid"], signal.SIGKILL)
+    assert isinstance(executor.wait(killed), Exit)
+    ended(executor, shell("next", "true", resources=limits))
+    assert _groups(tmp_path / "killed") == []
+
+
+def test_without_a_group_a_program_runs_and_the_reason_is_logged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parents = {"memory": str(tmp_path / "none"), "pids": str(tmp_path / "none")}
+    assert control_group.of(parents, 1, 1) is None
+    assert "no control group, only a watchdog" in capsys.readouterr().err
+    assert control_group.of({}, 1, 1) is None
+    assert control_group.of(parents, 0, 0) is None
+
+
+def _groups(execution: Path) -> list[Path]:
+    """Return the groups that the supervisor of an execution has made and that are still there."""
+    supervisor = json.loads((execution / "run.json").read_text())["pid"]
+    folders = [Path(parent, f"gitorch-{supervisor}") for parent in control_groups.support().parents.values()]
+    return [folder for folder in folders if folder.exists()]
+
+
+MOUNTS = """\
+30 25 0:26 {root} {mount} rw,relatime shared:9 - cgroup2 cgroup2 rw,nsdelegate
+31 25 0:27 / /proc rw,relatime - proc proc rw
+"""
+
+
+def test_where_groups_can_be_made(tmp_path: Path) -> None:
+    """In version 2, the group of this process has to let itself be divided; what a container hides is not used."""
+    own = tmp_path / "a"
+    own.mkdir()
+    (own / "cgroup.subtree_control").write_text("memory pids\n")
+    mounts = MOUNTS.format(root="/", mount=tmp_path)
+    found = control_groups._directly(mounts, "0::/a\n")
+    assert (found.name, found.problem) == ("control groups (version 2)", "")
+    assert found.parents == {"memory": str(own), "pids": str(own)}
+    inside = control_groups._directly(MOUNTS.format(root="/docker/x", mount=own), "0::/docker/x\n")
+    assert inside.parents == found.parents
+    elsewhere = control_groups._directly(MOUNTS.format(root="/docker/x", mount=own), "0::/other\n")
+    assert elsewhere.problem == "no control groups are mounted"
+    (own / "cgroup.subtree_control").unlink()
+    assert "cannot be divided" in control_groups._directly(mounts, "0::/a\n").problem
+    assert control_groups._directly("", "").problem == "no control groups are mounted"
 
 
 def _has_ended(pid: int) -> bool:
@@ -133,7 +261,7 @@ def test_processes_that_have_ended_are_not_too_many(tmp_path: Path, monkeypatch:
     while any(psutil.Process(program.pid).status() != psutil.STATUS_ZOMBIE for program in ended):
         time.sleep(0.01)
     alive = max(len(process_tree.descendants()), 1)
-    watch = ResourceWatch({"memory": 0, "processes": alive, "disk": 0, "cwd": str(tmp_path)})
+    watch = ResourceWatch({"memory": 0, "processes": alive, "disk": 0, "floor": 0, "cwd": str(tmp_path)})
     assert len(process_tree.Descendants().pids()) > alive
     assert watch.exceeded() == ""
     for program in ended:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from gitorch.cli.terminal.hunk_text import patch_text
-from gitorch.cli.views.report_diff import patch_files
-from gitorch.cli.views.review_file import quoted_lines
+from gitorch.cli.views.reporting.report_diff import patch_files
+from gitorch.cli.views.reviewing.review_file import quoted_lines
 from gitorch.config import Config
 from gitorch.config.settings import ReviewSettings
 from gitorch.flow.review import branch_facts, branch_signals
-from gitorch.git.file_changes import FileChange, file_changes
-from gitorch.git.file_patches import read_files
-from gitorch.git.hunk_ids import hunk_patches
-from gitorch.git.line_counts import line_counts
-from gitorch.git.patch_lines import read_patch
+from gitorch.flow.review.binary_sizes import with_sizes
+from gitorch.git.diff.file_changes import FileChange, file_changes, line_counts
+from gitorch.git.diff.file_patches import read_files
+from gitorch.git.diff.hunk_ids import hunk_patches
+from gitorch.git.diff.patch_lines import read_patch
+from gitorch.git.diff.path_changes import changed_paths
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
 from tests.support.git import git
@@ -43,6 +44,17 @@ def test_the_files_of_many_branches(repository_folder: Path) -> None:
         (start, middle): (FileChange(":c.bin", "A", None, None), FileChange("a\tb.txt", "A", 2, 0)),
     }
     assert file_changes(Repository.discover(repository_folder), []) == {}
+    (added, _), (deleted, _) = (
+        with_sizes(Repository.discover(repository_folder), *pair, found[pair])
+        for pair in ((start, middle), (middle, tip))
+    )
+    assert (added.old_size, added.size, deleted.old_size, deleted.size) == (None, 2, 2, None)
+    paths = changed_paths(Repository.discover(repository_folder), ranges)
+    assert {pair: change.paths for pair, change in paths.items()} == {
+        pair: {change.path for change in changes} for pair, changes in found.items()
+    }
+    assert paths[start, middle].added == paths[start, middle].paths
+    assert paths[middle, tip].added == set()
 
 
 def test_a_renamed_file(repository_folder: Path) -> None:
@@ -66,6 +78,8 @@ def test_a_renamed_file(repository_folder: Path) -> None:
     binary = FileChange("sub/kept.bin", "R", None, None, "kept.bin")
     assert file_changes(repository, [(base, tip)]) == {(base, tip): (binary, renamed, FileChange("zzz.txt", "A", 1, 0))}
     assert line_counts(repository, [(base, tip)]) == {(base, tip): (2, 1)}
+    sized = with_sizes(repository, base, tip, (binary, renamed))
+    assert [(change.old_size, change.size) for change in sized] == [(630, 630), (None, None)]
     assert renamed.as_paths() == (
         FileChange("old\tname.txt", "D", 0, 0),
         FileChange("sub/new\tname.txt", "A", 1, 1),

@@ -148,6 +148,83 @@ def test_a_squashed_task_counts_as_merged_and_its_stack_goes_on(made: Repo, chan
     made.fsck()
 
 
+def pick_on_the_host(made: Repo, *commits: str) -> None:
+    """Put single commits onto main as a host that rebases does, and let others change the same lines afterwards."""
+    made.git("checkout", "--quiet", "main")
+    commit(made.folder, "before", {"before": "x\n"})
+    for name in commits:
+        made.git("cherry-pick", name)
+    text = made.git("show", "HEAD:text").replace("five", "five again").replace("FIVE", "FIVE again") + "\n"
+    commit(made.folder, "on top", {"text": text})
+
+
+def test_a_stack_of_one_commit_that_the_base_has_counts_as_merged(made: Repo) -> None:
+    """Its patch is there, and its lines have changed since, so that it conflicts: as in git, which leaves it out."""
+    made.task("low", {"low": "l\n"}, {"low": "L\n"})
+    made.task("top", {"text": edited((5, "five"))}, start="low")
+    pick_on_the_host(made, "top")
+    expected = made.git("rev-parse", "main^{tree}")
+    git("checkout", "--quiet", "--detach", "top", cwd=made.folder)
+    made.git("rebase", "--quiet", "main")
+    assert "text" not in made.git("diff", "--name-only", "main", "HEAD"), "git leaves it out"
+    made.git("checkout", "--quiet", "main")
+    made.cli("merge")
+    assert made.cli.states() == {"low": "merged", "top": "merged"}
+    assert made.git("log", "--format=%s", "--reverse", "main..orch/integration").split("\n") == ["low 1", "low 2"]
+    assert made.git("rev-parse", "main^{tree}") == expected
+    assert made.git("show", "orch/integration:text") == made.git("show", "main:text")
+    made.fsck()
+
+
+def test_commits_of_a_stack_that_the_base_has_are_left_out_one_by_one(made: Repo) -> None:
+    """Wherever they are in it; the others go in."""
+    contents: list[dict[str, str | bytes | None]] = [
+        {"text": edited((5, "five"))},
+        {"more": "m\n"},
+        {"text": edited((5, "FIVE"))},
+        {"last": "l\n"},
+    ]
+    made.task("low", {"low": "l\n"})
+    made.task("top", *contents, start="low")
+    pick_on_the_host(made, "top~3", "top~1")
+    made.cli("merge")
+    assert made.cli.states() == {"low": "merged", "top": "merged"}
+    merged = made.git("log", "--format=%s", "--reverse", "main..orch/integration").split("\n")
+    assert merged == ["low 1", "top 2", "top 4"]
+    assert made.git("show", "orch/integration:text") == made.git("show", "main:text")
+    made.fsck()
+
+
+def test_a_squashed_part_and_a_commit_above_it_are_left_out(made: Repo) -> None:
+    """The host has squashed the first commits of a stack, and taken one more as it is."""
+    contents: list[dict[str, str | bytes | None]] = [
+        {"text": edited((5, "one"))},
+        {"text": edited((5, "five"))},
+        {"text": edited((5, "FIVE"))},
+    ]
+    made.task("low", {"low": "l\n"})
+    made.task("top", *contents, {"last": "l\n"}, start="low")
+    made.git("checkout", "--quiet", "-b", "part", "main")
+    made.git("cherry-pick", "low..top~2")
+    made.git("checkout", "--quiet", "main")
+    squash_on_the_host(made, "part")
+    pick_on_the_host(made, "top~1")
+    made.cli("merge")
+    assert made.cli.states() == {"low": "merged", "top": "merged"}
+    assert made.git("log", "--format=%s", "--reverse", "main..orch/integration").split("\n") == ["low 1", "top 4"]
+    assert made.git("show", "orch/integration:text") == made.git("show", "main:text")
+    made.fsck()
+
+
+def test_a_stack_whose_patch_the_base_has_not_stays_a_conflict(made: Repo) -> None:
+    """The base has changed the same line otherwise, or the same file too."""
+    made.task("low", {"low": "l\n"})
+    made.task("top", {"text": edited((5, "five"))}, start="low")
+    commit(made.folder, "other", {"text": edited((5, "cinq"))})
+    made.cli("merge", ok=7)
+    assert made.cli.states() == {"low": "merged", "top": "conflicted"}
+
+
 def test_the_part_that_was_squashed_is_left_out(made: Repo) -> None:
     """Work that was added to a branch after the host had squashed it goes in alone."""
     made.task("one", {"text": edited((5, "five"))}, {"text": edited((5, "FIVE"))}, {"more": "m\n"})
@@ -161,5 +238,26 @@ def test_a_real_conflict_stays_one(made: Repo) -> None:
     """A base with other changes of the same lines is no squash."""
     made.task("one", {"text": edited((5, "five"))}, {"text": edited((5, "FIVE"), (9, "nine"))})
     commit(made.folder, "other", {"text": edited((5, "cinq"))})
+    made.cli("merge", ok=7)
+    assert made.cli.states() == {"one": "conflicted"}
+
+
+def test_what_another_task_did_counts_as_merged(made: Repo) -> None:
+    """Commits that conflict one by one are there if merging all of them would change nothing."""
+    made.task("first", {"text": edited((5, "FIVE"))})
+    made.task("second", {"text": edited((5, "five"))}, {"text": edited((5, "FIVE"))})
+    commit(made.folder, "elsewhere", {"elsewhere": "x\n"})
+    made.cli("merge")
+    assert made.cli.states() == {"first": "merged", "second": "merged"}
+    assert made.git("log", "--format=%s", "main..orch/integration") == "first 1"
+    assert made.git("show", "orch/integration:text") + "\n" == edited((5, "FIVE"))
+    made.fsck()
+
+
+def test_what_is_there_only_in_part_is_a_conflict(made: Repo) -> None:
+    """A branch whose first commit conflicts is no squash if merging all of it is clean, but changes something."""
+    made.task("one", {"text": edited((5, "five"))}, {"text": edited((5, "FIVE"), (9, "nine"))})
+    commit(made.folder, "same and more", {"text": edited((5, "FIVE"), (20, "twenty"))})
+    git("merge-tree", "--write-tree", "main", "one", cwd=made.folder)
     made.cli("merge", ok=7)
     assert made.cli.states() == {"one": "conflicted"}

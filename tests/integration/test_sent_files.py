@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.git import sent_files
-from gitorch.git.attempt_exchange import ExchangeFailed, Mirror
+from gitorch.git.exchange import sent_files
+from gitorch.git.exchange.attempts import ExchangeFailed, Mirror
 from gitorch.git.repository import Repository
 from tests.support.git import git
 

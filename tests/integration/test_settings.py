@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import jsonschema
 import pytest
 import tomli
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from gitorch.services import settings
 from tests.support.cli import Cli
+from tests.support.git import git
 
 TEXT = """\
 # a comment of mine
@@ -119,6 +120,25 @@ def test_edit(cli: Cli, tmp_path: Path) -> None:
     cli("config", "edit", env=editor(tmp_path, "sed -i s/2/6/ $1"))
     assert text(cli) == TEXT.replace("2", "6")
     assert cli.json("config", "edit", env=editor(tmp_path, "true"))["path"] is None
+
+
+def test_the_editor_is_the_one_that_git_would_start(cli: Cli, tmp_path: Path) -> None:
+    """GIT_EDITOR, core.editor, VISUAL, EDITOR: in this order, and through a shell."""
+
+    def asked(*names: str) -> str:
+        """Return which of these editors has written, each of which writes its name."""
+        commands = {name: f"f() {{ echo '# {name}' >> \"$1\"; }}; f" for name in names}
+        configured = [f"core.editor={commands.pop('core')}"] if "core" in commands else []
+        for pair in configured:
+            git("config", *pair.split("=", 1), cwd=cli.folder)
+        scripts = {name: f"sh -c {shlex.quote(command + ' $0')}" for name, command in commands.items()}
+        cli("config", "edit", env=scripts)
+        return text(cli).splitlines()[-1]
+
+    assert asked("EDITOR") == "# EDITOR"
+    assert asked("EDITOR", "VISUAL") == "# VISUAL"
+    assert asked("EDITOR", "VISUAL", "core") == "# core"
+    assert asked("EDITOR", "VISUAL", "GIT_EDITOR") == "# GIT_EDITOR"
 
 
 def test_edit_keeps_what_is_not_valid_as_a_draft(cli: Cli, tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from gitorch.git.repository import Repository
 from gitorch.model.generators import drain
 from gitorch.model.naming import Oid
 from gitorch.replay import CommitRange, Conflicted, MemoryReplayer, Replayed
-from gitorch.services.merge import plan_for
-from gitorch.services.merge_base import merge_inputs
-from gitorch.services.resolving import ResolveJob, resolve
+from gitorch.services.merging.merge import plan_for
+from gitorch.services.merging.merge_base import merge_inputs
+from gitorch.services.merging.resolving import ResolveJob, resolve
 from tests.property.conftest import empty_repository
 from tests.property.test_resolved_merges import opened
 from tests.support.clashing import write_night

@@ -10,9 +10,9 @@ import pytest
 
 from gitorch import services
 from gitorch.errors import SetupNeeded
-from gitorch.git import unreferenced
 from gitorch.git.repository import Repository
 from gitorch.git.signing import CommitSigner, is_signed
+from gitorch.git.writing import unreferenced
 from gitorch.model.naming import Oid
 from gitorch.services.open import open_workspace
 from tests.support.cli import OBEDIENT, Answer, Cli, does
@@ -160,10 +160,10 @@ def test_a_run_signs_only_if_told_to(signing: Path) -> None:
     approved(signing)
     for setting, is_signed_by_run in (("auto", False), ("always", True)):
         workspace = open_workspace(signing, [f"merge.sign={setting}"])
-        with services.replaying.open_replayer(workspace) as replayer:
-            plan = services.merge.plan_merge(workspace, replayer, None)
+        with services.merging.replaying.open_replayer(workspace) as replayer:
+            plan = services.merging.merge.plan_merge(workspace, replayer, None)
             replayer.keep(plan.tip)
-            signed = services.merge_signing.sign(workspace, plan, by_person=False)
+            signed = services.merging.merge_signing.sign(workspace, plan, by_person=False)
         assert (signed != plan) == is_signed_by_run
         notice = "3 commits are not signed, although commit.gpgSign is on: a run does not sign; "
         assert any(text.startswith(notice) for text in workspace.store.notices) != is_signed_by_run

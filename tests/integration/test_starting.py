@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from gitorch.executors import records
-from gitorch.executors.base import NotStarted, Spec
 from gitorch.executors.local import LocalExecutor
 from gitorch.executors.process_tree import start_ticks
+from gitorch.executors.protocol import NotStarted, Spec
 from gitorch.executors.starting import wait_for_end
 from gitorch.model.outcome import Exit
 from gitorch.storage import seals

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.git import rescue, worktree_status
 from gitorch.git.repository import Repository
 from gitorch.git.worktree_list import find
-from gitorch.rooms.base import Collected
+from gitorch.git.worktrees import rescue_points, worktree_status
+from gitorch.rooms.protocol import Collected
 from tests.support import sandbox
 from tests.support.git import git
 
@@ -50,7 +50,7 @@ def test_a_filter_runs_nothing_of_an_agent(filtered: Path, mode: str, tmp_path: 
     worktree = find(repository, room.directory)
     assert worktree is not None
     assert set(worktree_status.uncommitted(repository, worktree).paths) >= {"a.nb", "a.txt", "upper.py", "upper.sh"}
-    assert rescue.rescue(repository, worktree, "refs/gitorch/rescue/t", "saved") is not None  # type: ignore[arg-type]
+    assert rescue_points.rescue(repository, worktree, "refs/gitorch/rescue/t", "saved") is not None  # type: ignore[arg-type]
     assert isinstance(room.collect("work"), Collected)
     assert git("show", "orch/t:a.txt", "orch/t:a.nb", cwd=filtered).split() == ["B", "C"]
     assert "touch" in git("show", "orch/t:upper.sh", cwd=filtered)

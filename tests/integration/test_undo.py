@@ -12,8 +12,8 @@ import pytest
 from gitorch import services
 from gitorch.errors import Refused
 from gitorch.flow import intake
-from gitorch.git import notes
-from gitorch.git.worktree_trash import TRASH
+from gitorch.git.layout import TRASH
+from gitorch.git.notes import note_store
 from gitorch.model.naming import Oid, Ref
 from gitorch.model.note import VerdictNote
 from gitorch.model.refs import RefUpdate
@@ -66,7 +66,7 @@ def clashing(library: Workspace) -> None:
 def over(library: Workspace) -> None:
     """Bring one task to its end, and reject another."""
     one_merged(library)
-    services.review.reject(library, services.lookup.find_task(library, "top"), WHO, "not this")
+    services.reviewing.review.reject(library, services.lookup.find_task(library, "top"), WHO, "not this")
 
 
 STEPS: dict[str, tuple[PlanEdit, PlanEdit]] = {
@@ -78,20 +78,20 @@ STEPS: dict[str, tuple[PlanEdit, PlanEdit]] = {
     ),
     "comment": (
         lambda _: None,
-        lambda library: services.comments.add_comment(
+        lambda library: services.reviewing.comments.add_comment(
             library, services.lookup.find_task(library, "one"), Comment(text="odd\r\n`;` 🚀\0", author=WHO)
         ),
     ),
     "approve": (lambda _: None, lambda library: approve(library, "one", "two")),
     "revise": (
         lambda _: None,
-        lambda library: services.review.revise(
+        lambda library: services.reviewing.review.revise(
             library, services.lookup.find_task(library, "two"), WHO, [Comment(text="again")]
         ),
     ),
     "reject": (
         lambda _: None,
-        lambda library: services.review.reject(library, services.lookup.find_task(library, "two"), WHO, "no"),
+        lambda library: services.reviewing.review.reject(library, services.lookup.find_task(library, "two"), WHO, "no"),
     ),
     "retry": (
         lambda _: None,
@@ -139,7 +139,7 @@ def test_what_undo_leaves_behind_stays_reachable(library: Workspace, folder: Pat
     """The commits of a merge that was taken back, and of a branch that an adoption made, survive a gc."""
     approve(library, "one")
     merge(library)
-    tip = services.branches.integration_tip(library)
+    tip = services.branches.own_branches.integration_tip(library)
     services.undo.undo(library)
     git("update-ref", "refs/remotes/up/far", branch(folder, "far", "far.txt"), cwd=folder)
     git("branch", "-D", "far", cwd=folder)
@@ -155,18 +155,18 @@ def test_what_others_noted_since_stays(library: Workspace, folder: Path) -> None
     """A run goes on writing notes: undo takes out the lines of its operation alone, and redo puts them back."""
     tip = services.lookup.find_task(library, "one").tip
     assert tip is not None
-    services.review.approve(
+    services.reviewing.review.approve(
         library, [services.lookup.find_task(library, "one"), services.lookup.find_task(library, "two")], WHO, force=True
     )
-    told = notes.read_all(library.repository)
-    notes.append(library.repository, {tip: [note_line(kind="attempt", task="other")]}, "by a run")
+    told = note_store.read_all(library.repository)
+    note_store.append(library.repository, {tip: [note_line(kind="attempt", task="other")]}, "by a run")
     services.undo.undo(library)
-    mine = notes.read_all(library.repository)
+    mine = note_store.read_all(library.repository)
     assert [fields["kind"] for fields in fields_of(mine[tip])] == ["adopted", "attempt"]
     assert not [line for lines in mine.values() for line in lines if isinstance(line.note, VerdictNote)]
-    notes.append(library.repository, {tip: [note_line(kind="attempt", task="another")]}, "by a run")
+    note_store.append(library.repository, {tip: [note_line(kind="attempt", task="another")]}, "by a run")
     services.undo.redo(library)
-    again = notes.read_all(library.repository)
+    again = note_store.read_all(library.repository)
     assert [fields["kind"] for fields in fields_of(again[tip])] == [
         "adopted",
         "verdict",
@@ -181,13 +181,13 @@ def test_a_note_that_only_the_operation_wrote_goes_away(library: Workspace, fold
     """Where others noted elsewhere since, the new commits of a merge that is taken back have no note any more."""
     one_merged(library)
     merge(library)
-    new = services.branches.integration_tip(library)
+    new = services.branches.own_branches.integration_tip(library)
     tip = services.lookup.find_task(library, "one").tip
     assert new is not None
     assert tip is not None
-    notes.append(library.repository, {tip: [note_line(kind="attempt", task="other")]}, "by a run")
+    note_store.append(library.repository, {tip: [note_line(kind="attempt", task="other")]}, "by a run")
     services.undo.undo(library)
-    told = notes.read_all(library.repository)
+    told = note_store.read_all(library.repository)
     assert new not in told
     assert told[tip][-1] == note_line(kind="attempt", task="other")
     assert services.lookup.find_task(library, "two").state is State.APPROVED
@@ -237,13 +237,13 @@ def test_an_integration_branch_that_has_moved_on(library: Workspace, folder: Pat
     """Somebody's commit on top of a merge keeps it from being taken back; taken away again, it does not."""
     approve(library, "one")
     merge(library)
-    tip = str(services.branches.integration_tip(library))
+    tip = str(services.branches.own_branches.integration_tip(library))
     on_top = git("commit-tree", f"{tip}^{{tree}}", "-p", tip, "-m", "by hand", cwd=folder)
     git("update-ref", "refs/heads/orch/integration", on_top, cwd=folder)
     refused(library, folder, "orch/integration has moved since", tip[:12], on_top[:12])
     git("update-ref", "refs/heads/orch/integration", tip, cwd=folder)
     services.undo.undo(library)
-    assert services.branches.integration_tip(library) is None
+    assert services.branches.own_branches.integration_tip(library) is None
 
 
 def test_an_integration_branch_that_is_checked_out(library: Workspace, folder: Path) -> None:
@@ -263,7 +263,7 @@ def published(library: Workspace) -> tuple[str, Oid]:
     task = services.lookup.find_task(library, "one")
     assert task.tip is not None
     moves = [RefUpdate(Ref("refs/heads/main"), task.tip, Oid(main))]
-    with services.recovery.operation_lock(library):
+    with services.recovery.operations.operation_lock(library):
         services.changes.move_refs_and_states(
             library, "merge", moves, [StateChange(task.id, task.state, State.MERGED, task.tip)], "merge into main"
         )
@@ -324,7 +324,7 @@ def test_a_task_that_others_wait_for(library: Workspace, folder: Path) -> None:
 
 def test_a_number_that_was_given_away(library: Workspace, folder: Path) -> None:
     """A task comes back under its own number or not at all."""
-    services.review.reject(library, services.lookup.find_task(library, "top"), WHO)
+    services.reviewing.review.reject(library, services.lookup.find_task(library, "top"), WHO)
     number = services.lookup.find_task(library, "top").number
     list(services.maintenance.cleanup(library, [services.lookup.find_task(library, "top")]))
     finish_by_hand(library, "queued", state=State.QUEUED, number=number)
@@ -336,7 +336,7 @@ def test_the_log_stays_small(library: Workspace, folder: Path) -> None:
     (long,) = services.submit.submit(library, [long_task()])
     log = folder / ".git/gitorch/operations.jsonl"
     before = log.stat().st_size
-    services.comments.add_comment(library, long, Comment(text="short"))
+    services.reviewing.comments.add_comment(library, long, Comment(text="short"))
     assert log.stat().st_size - before < 1000
 
 
@@ -377,7 +377,7 @@ def test_an_undo_of_a_cleanup_brings_back_worktree_and_logs(library: Workspace, 
     said = folder / ".git/gitorch/attempts/one/1/agent-1/stdout"
     said.parent.mkdir(parents=True)
     said.write_text("what the agent said\n")
-    services.review.reject(library, services.lookup.find_task(library, "one"), WHO)
+    services.reviewing.review.reject(library, services.lookup.find_task(library, "one"), WHO)
     list(services.maintenance.cleanup(library, [services.lookup.find_task(library, "one")]))
     assert not said.exists()
     assert not path.exists()
@@ -393,7 +393,7 @@ def test_an_undo_of_a_cleanup_brings_back_worktree_and_logs(library: Workspace, 
     assert services.undo.undo(library).missing == (
         "the worktree of one no longer exists; its uncommitted files are in refs/gitorch/rescue/one",
     )
-    services.review.reject(library, services.lookup.find_task(library, "two"), WHO)
+    services.reviewing.review.reject(library, services.lookup.find_task(library, "two"), WHO)
     list(services.maintenance.cleanup(library, [services.lookup.find_task(library, "two")]))
     services.undo.undo(library)
     services.undo.undo(library)
@@ -404,7 +404,7 @@ def test_logs_that_are_no_longer_in_the_trash_are_said_to_be_gone(library: Works
     for name in ("one", "top"):
         printed = folder / ".git/gitorch/attempts" / name / "1"
         printed.mkdir(parents=True)
-        services.review.reject(library, services.lookup.find_task(library, name), WHO)
+        services.reviewing.review.reject(library, services.lookup.find_task(library, name), WHO)
         list(services.maintenance.cleanup(library, [services.lookup.find_task(library, name)]))
     assert services.undo.undo(library).missing == ()
     services.undo.undo(library)
@@ -419,7 +419,7 @@ def test_two_who_undo_at_once_take_turns(library: Workspace, folder: Path) -> No
 
     before = whole(folder)
     for name in ("one", "two", "top"):
-        services.comments.add_comment(library, services.lookup.find_task(library, name), Comment(text=name))
+        services.reviewing.comments.add_comment(library, services.lookup.find_task(library, name), Comment(text=name))
     cli = Cli(folder)
     with (
         cli.start("undo", "--json") as first,
@@ -437,14 +437,14 @@ def test_two_who_undo_at_once_take_turns(library: Workspace, folder: Path) -> No
 
 ACTS: dict[str, Callable[[Workspace, random.Random], object]] = {
     "submit": lambda library, chance: submit(library, f"task {chance.randrange(10_000)}"),
-    "comment": lambda library, chance: services.comments.add_comment(
+    "comment": lambda library, chance: services.reviewing.comments.add_comment(
         library, some(library, chance), Comment(text=str(chance.random()))
     ),
     "approve": lambda library, chance: approve(library, some(library, chance, State.FINISHED).id),
-    "revise": lambda library, chance: services.review.revise(
+    "revise": lambda library, chance: services.reviewing.review.revise(
         library, some(library, chance, State.FINISHED, State.APPROVED), WHO, [Comment(text="again")]
     ),
-    "reject": lambda library, chance: services.review.reject(
+    "reject": lambda library, chance: services.reviewing.review.reject(
         library, some(library, chance, State.FINISHED, State.CONFLICTED), WHO
     ),
     "retry": lambda library, chance: services.submit.retry(
@@ -497,12 +497,12 @@ def test_a_task_that_was_sent_back_meanwhile_is_not_published(library: Workspace
     """What is published is what is approved at that moment: a plan of before is refused, and nothing moves."""
     approve(library, "one", "two")
     with MemoryReplayer(library.repository) as replayer:
-        plan = services.merge.plan_merge(library, replayer, None)
+        plan = services.merging.merge.plan_merge(library, replayer, None)
         other = open_workspace(folder)
-        services.review.revise(other, services.lookup.find_task(other, "two"), WHO, [Comment(text="again")])
+        services.reviewing.review.revise(other, services.lookup.find_task(other, "two"), WHO, [Comment(text="again")])
         before = whole(folder)
         with pytest.raises(TaskMoved, match="two was changed by another command; it is queued"):
-            services.merge.publish(library, replayer, plan)
+            services.merging.merge.publish(library, replayer, plan)
     assert whole(folder) == before
 
 
@@ -510,9 +510,9 @@ def test_a_comment_meanwhile_stops_no_merge(library: Workspace, folder: Path) ->
     """Hours of checks are not lost to a comment on a task that is being merged."""
     approve(library, "one", "two")
     with MemoryReplayer(library.repository) as replayer:
-        plan = services.merge.plan_merge(library, replayer, None)
+        plan = services.merging.merge.plan_merge(library, replayer, None)
         other = open_workspace(folder)
-        services.comments.add_comment(other, services.lookup.find_task(other, "two"), Comment(text="fine"))
-        services.merge.publish(library, replayer, plan)
+        services.reviewing.comments.add_comment(other, services.lookup.find_task(other, "two"), Comment(text="fine"))
+        services.merging.merge.publish(library, replayer, plan)
     task = services.lookup.find_task(open_workspace(folder), "two")
     assert (task.state, [comment.text for comment in task.comments]) == (State.MERGED, ["fine"])

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.git import kept_packs, notes, unreferenced
-from gitorch.git.file_commit import commit_files
+from gitorch.git import kept_packs
+from gitorch.git.notes import note_store
 from gitorch.git.repository import Repository
+from gitorch.git.writing import unreferenced
+from gitorch.git.writing.file_commit import commit_files
 from gitorch.model import note
 from gitorch.model.naming import Oid, Ref
 from gitorch.model.refs import RefUpdate
@@ -50,14 +52,16 @@ def test_notes_that_are_not_published_yet(repository_folder: Path, repo: Reposit
         stream = "".join(f"commit refs/heads/many\ncommitter U <u@x.org> {n} +0000\ndata 1\nx\n" for n in range(count))
         git("fast-import", "--quiet", "--force", cwd=repository_folder, input=stream.encode())
         ids = [Oid(line) for line in git("rev-list", "many", cwd=repository_folder).split("\n")]
-    updates = notes.build(repo, {oid: [note.Line(b'{"kind": "x", "of": "%s"}' % oid.encode(), None)] for oid in ids})
+    updates = note_store.build(
+        repo, {oid: [note.Line(b'{"kind": "x", "of": "%s"}' % oid.encode(), None)] for oid in ids}
+    )
     assert len(kept(repository_folder)) == 1
     clean_up(repository_folder)
     repo.update_refs(updates, "test")
     assert kept(repository_folder) == []
     clean_up(repository_folder)
     git("fsck", "--strict", cwd=repository_folder)
-    assert len(notes.read_all(repo)) == len(ids)
+    assert len(note_store.read_all(repo)) == len(ids)
     assert [path.name for path in (repository_folder / ".git/objects").glob("gitorch-*")] == []
 
 
@@ -68,25 +72,28 @@ def test_notes_of_which_all_but_the_commit_are_there_already(
     oid = Oid(git("rev-parse", "HEAD", cwd=repository_folder))
     lines = {oid: [note.Line(b'{"kind": "x"}', None)]}
     monkeypatch.setenv("GIT_COMMITTER_DATE", "1000000000 +0000")
-    (killed,) = notes.build(repo, lines)
+    (killed,) = note_store.build(repo, lines)
     monkeypatch.setenv("GIT_COMMITTER_DATE", "1000000001 +0000")
-    (update,) = notes.build(Repository.discover(repository_folder), lines)
+    (update,) = note_store.build(Repository.discover(repository_folder), lines)
     assert killed.new != update.new
     repo.update_refs([update], "test")
-    assert len(notes.read_all(repo)) == 1
+    assert len(note_store.read_all(repo)) == 1
 
 
-def test_a_pack_without_an_index_is_completed(repository_folder: Path, repo: Repository) -> None:
+def test_a_pack_without_an_index_is_completed(
+    repository_folder: Path, repo: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A command that is killed while it moves a pack in leaves a file that git does not see."""
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "1000000000 +0000")  # the next command makes the same commit
     oid = Oid(git("rev-parse", "HEAD", cwd=repository_folder))
     lines = {oid: [note.Line(b'{"kind": "x"}', None)]}
-    updates = notes.build(repo, lines)
+    updates = note_store.build(repo, lines)
     (index,) = (path.with_suffix(".idx") for path in kept(repository_folder))
     index.unlink()
-    again = notes.build(Repository.discover(repository_folder), lines)
+    again = note_store.build(Repository.discover(repository_folder), lines)
     assert again == updates
     repo.update_refs(again, "test")
-    assert len(notes.read_all(repo)) == 1
+    assert len(note_store.read_all(repo)) == 1
 
 
 def test_a_replay_that_is_not_published_yet(repository_folder: Path, repo: Repository) -> None:
@@ -126,12 +133,12 @@ def test_small_packs_become_one(repository_folder: Path, repo: Repository) -> No
     """However many notes are written one after the other, also while git packs them itself."""
     head = Oid(git("rev-parse", "HEAD", cwd=repository_folder))
     for number in range(50):
-        notes.append(repo, {head: [note.Line(b'{"kind": "x", "n": %d}' % number, None)]}, "test")
+        note_store.append(repo, {head: [note.Line(b'{"kind": "x", "n": %d}' % number, None)]}, "test")
         if number == 30:
             clean_up(repository_folder)
     packs = [*(repository_folder / ".git" / "objects" / "pack").glob("*.pack")]
     assert len(packs) < 25
-    assert [line.text.split()[-1] for line in notes.read(repo, head)] == [b"%d}" % number for number in range(50)]
+    assert [line.text.split()[-1] for line in note_store.read(repo, head)] == [b"%d}" % number for number in range(50)]
     git("fsck", "--strict", cwd=repository_folder)
 
 
@@ -244,3 +251,20 @@ def test_a_commit_made_without_a_worktree(repository_folder: Path, repo: Reposit
     repo.update_refs([RefUpdate(Ref("refs/heads/result"), tip, None)], "test")
     assert git("ls-tree", "-r", "--name-only", "result", cwd=repository_folder)
     git("fsck", "--strict", cwd=repository_folder)
+
+
+def test_a_folder_in_use_is_not_removed_after_the_clock_has_jumped(
+    repo: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To another process it looks as old as one that a killed process of this id has left, which is removed."""
+    objects = repo.common_dir / "objects"
+    left = objects / f"{kept_packs.INCOMING}{os.getppid()}-left"
+    left.mkdir()
+    with unreferenced.tentative(repo) as env:
+        used = Path(env["GIT_OBJECT_DIRECTORY"])
+        later, own = time.time() + 400 * 86_400, os.getpid()
+        monkeypatch.setattr(time, "time", lambda: later)
+        monkeypatch.setattr(os, "getpid", lambda: own + 1)
+        with unreferenced.tentative(repo):
+            assert used.is_dir()
+            assert not left.exists()

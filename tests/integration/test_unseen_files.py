@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.git import unseen_files
+from gitorch.git.protected import ignored_files
+from gitorch.git.protected.ignored_files import Checkout, Unseen
 from gitorch.git.repository import Repository
-from gitorch.git.unseen_files import Checkout, Unseen
+from gitorch.services.change_watch.ignored_files import RestingFiles, UnseenWatch
 from gitorch.services.open import open_workspace
-from gitorch.services.unseen_changes import UnseenWatch
 from tests.support.git import git
 
 Act = Callable[[Path], object]
@@ -40,10 +40,10 @@ def checkout(repository_folder: Path) -> Checkout:
 
 def _lines(checkout: Checkout, act: Act, **options: object) -> tuple[str, ...]:
     repository = Repository.discover(checkout.folder)
-    before = unseen_files.read(repository, [checkout], Unseen(), **options)  # type: ignore[arg-type]
-    assert unseen_files.differences(before, unseen_files.read(repository, [checkout], before, **options)) == ()  # type: ignore[arg-type]
+    before = ignored_files.read(repository, [checkout], Unseen(), **options)  # type: ignore[arg-type]
+    assert ignored_files.differences(before, ignored_files.read(repository, [checkout], before, **options)) == ()  # type: ignore[arg-type]
     act(checkout.folder)
-    return unseen_files.differences(before, unseen_files.read(repository, [checkout], before, **options))  # type: ignore[arg-type]
+    return ignored_files.differences(before, ignored_files.read(repository, [checkout], before, **options))  # type: ignore[arg-type]
 
 
 def _written(name: str, content: str = "evil\n") -> Act:
@@ -132,12 +132,12 @@ def test_what_git_does_not_tell_is_told(
 def test_a_checkout_by_gitorch_may_make_files_executable(checkout: Checkout) -> None:
     """It comes with the commit; that others may write a file does not."""
     repository = Repository.discover(checkout.folder)
-    before = unseen_files.read(repository, [checkout], Unseen())
+    before = ignored_files.read(repository, [checkout], Unseen())
     (checkout.folder / "README.md").chmod(0o755)
     (checkout.folder / "src/lib.py").chmod(0o666)
-    after = unseen_files.read(repository, [checkout], before)
-    assert unseen_files.differences(before, after, is_moved=True) == ("mode of src/lib.py changed",)
-    assert unseen_files.differences(before, after) == ("mode of README.md changed", "mode of src/lib.py changed")
+    after = ignored_files.read(repository, [checkout], before)
+    assert ignored_files.differences(before, after, is_moved=True) == ("mode of src/lib.py changed",)
+    assert ignored_files.differences(before, after) == ("mode of README.md changed", "mode of src/lib.py changed")
 
 
 def test_many_changes_of_one_kind_have_one_line(checkout: Checkout) -> None:
@@ -160,11 +160,11 @@ def test_a_linked_worktree_has_its_name_in_the_line(checkout: Checkout) -> None:
     inner = checkout.folder / "inner.env"
     linked = Checkout(inner, checkout.git_dir / "worktrees/inner.env", f"worktree {inner}")
     repository = Repository.discover(checkout.folder)
-    before = unseen_files.read(repository, [checkout, linked], Unseen())
+    before = ignored_files.read(repository, [checkout, linked], Unseen())
     _written("secret.env")(inner)
     (inner / "README.md").chmod(0o666)
-    after = unseen_files.read(repository, [checkout, linked], before)
-    assert unseen_files.differences(before, after) == (
+    after = ignored_files.read(repository, [checkout, linked], before)
+    assert ignored_files.differences(before, after) == (
         f"worktree {inner}: file secret.env appeared",
         f"worktree {inner}: mode of README.md changed",
     )
@@ -189,16 +189,16 @@ def test_the_number_of_entries_is_bounded(checkout: Checkout) -> None:
     for number in range(50):
         _written(f"node_modules/{number:02}/{number}.js")(checkout.folder)
     repository = Repository.discover(checkout.folder)
-    whole = unseen_files.read(repository, [checkout], Unseen())
-    before = unseen_files.read(repository, [checkout], Unseen(), most=90)
+    whole = ignored_files.read(repository, [checkout], Unseen())
+    before = ignored_files.read(repository, [checkout], Unseen(), limit=90)
     assert whole.is_complete
     assert not before.is_complete
     assert len(before.folders) < len(whole.folders)
-    assert unseen_files.differences(before, whole) == unseen_files.differences(whole, before) == ()
+    assert ignored_files.differences(before, whole) == ignored_files.differences(whole, before) == ()
     _written("secret.env")(checkout.folder)
     _written("node_modules/49/49.js")(checkout.folder)
-    after = unseen_files.read(repository, [checkout], before)
-    assert unseen_files.differences(before, after) == ("file node_modules/49/49.js changed", "file secret.env changed")
+    after = ignored_files.read(repository, [checkout], before)
+    assert ignored_files.differences(before, after) == ("file node_modules/49/49.js changed", "file secret.env changed")
 
 
 def test_a_checkout_that_git_cannot_read(checkout: Checkout) -> None:
@@ -218,3 +218,27 @@ def test_the_bound_is_said(checkout: Checkout) -> None:
     (trouble,) = UnseenWatch(workspace, set, most=10).troubles()
     assert "more than 10 files and folders" in trouble
     assert "sandbox.watch" in trouble
+
+
+def test_worktrees_of_ended_attempts_share_a_bound(checkout: Checkout) -> None:
+    """Each is compared with what it was when its attempt ended; what does not fit is said."""
+    tops = {name: checkout.folder.parent / name for name in ("one", "two")}
+    for name, top in tops.items():
+        git("worktree", "add", "-q", "-b", name, str(top), cwd=checkout.folder)
+        (top / "node_modules").mkdir()
+        _written("secret.env")(top)
+        _written("node_modules/a.js")(top)
+    workspace = open_workspace(checkout.folder)
+    resting = RestingFiles(workspace)
+    resting.note(tops)
+    assert resting.compare(tops) == []
+    _written("node_modules/a.js")(tops["one"])
+    _written("secret.env")(tops["two"])
+    expected = [f"worktree {tops['one']}: file node_modules/a.js changed"]
+    assert resting.compare({"one": tops["one"], "three": tops["two"]}) == expected
+    assert resting.compare(tops) == [*expected, f"worktree {tops['two']}: file secret.env changed"]
+    assert resting.troubles() == []
+    bounded = RestingFiles(workspace, most=12)
+    bounded.note(tops)
+    (trouble,) = bounded.troubles()
+    assert trouble.startswith("the worktrees of tasks have more than 12 files and folders: ")

@@ -10,11 +10,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gitorch.git import worktree_status, worktrees
-from gitorch.git.collect import Collected, NoChanges, collect
+from gitorch.git.collecting.collect import Collected, NoChanges, collect
 from gitorch.git.repository import Repository
-from gitorch.git.worktrees import Worktree
+from gitorch.git.worktrees import linked_worktrees, untouched, worktree_status
+from gitorch.git.worktrees.linked_worktrees import Worktree
 from gitorch.model.naming import Oid, branch_ref, rescue_ref
+from tests.support import sandbox
 from tests.support.git import commit, git
 
 POINTER = "#!/bin/sh\ncase $1 in clean) printf 'pointer to %s' \"$(sha1sum)\" ;; smudge) cat ;; esac\n"
@@ -71,7 +72,7 @@ def repo(repository_folder: Path, request: pytest.FixtureRequest) -> Repository:
 def worktree(repo: Repository) -> Worktree:
     assert repo.work_tree
     git("branch", "orch/t", cwd=repo.work_tree)
-    return worktrees.add(repo, repo.work_tree.parent / "trees" / "t", "orch/t", "test")
+    return linked_worktrees.add(repo, repo.work_tree.parent / "trees" / "t", "orch/t", "test")
 
 
 def disturb(worktree: Worktree) -> None:
@@ -100,7 +101,7 @@ def test_an_agent_commits_everything(repo: Repository, worktree: Worktree) -> No
     git("commit", "--quiet", "--message=work", cwd=worktree.path)
     assert changed(repo) == ["new"]
     disturb(worktree)
-    worktrees.restore(repo, worktree)
+    linked_worktrees.restore(repo, worktree)
     (worktree.path / "new").write_text("newer")
     git("commit", "--quiet", "--all", "--message=more", cwd=worktree.path)
     assert changed(repo) == ["new"]
@@ -110,7 +111,7 @@ def test_nothing_but_the_agents_files_is_collected(repo: Repository, worktree: W
     """Where git calls the untouched files modified, they are neither changes nor saved, and what was edited is both."""
     disturb(worktree)
     assert collected(repo, worktree) == NoChanges()
-    assert worktrees.rescue(repo, worktree, rescue_ref("t"), "nothing") is None
+    assert linked_worktrees.rescue(repo, worktree, rescue_ref("t"), "nothing") is None
     (worktree.path / "new").write_text("new")
     assert isinstance(collected(repo, worktree), Collected)
     assert changed(repo) == ["new"]
@@ -118,7 +119,7 @@ def test_nothing_but_the_agents_files_is_collected(repo: Repository, worktree: W
     with (worktree.path / "b.txt").open("ab") as file:
         file.write("edited\n".encode("utf-16-le"))
     (worktree.path / "c.txt").chmod(0o755)
-    point = worktrees.rescue(repo, worktree, rescue_ref("t"), "edited")
+    point = linked_worktrees.rescue(repo, worktree, rescue_ref("t"), "edited")
     assert point
     assert git("diff", "--name-only", "orch/t", point, cwd=worktree.path).split() == ["b.txt", "c.txt"]
     assert worktree_status.uncommitted(repo, worktree).paths == ("b.txt", "c.txt")
@@ -133,7 +134,7 @@ def test_an_edit_of_a_converted_file_is_collected(repository_folder: Path) -> No
     git("commit", "--quiet", "--message=Attributes", cwd=folder)
     repo = Repository.discover(folder)
     git("branch", "orch/t", cwd=folder)
-    worktree = worktrees.add(repo, folder.parent / "trees" / "t", "orch/t", "test")
+    worktree = linked_worktrees.add(repo, folder.parent / "trees" / "t", "orch/t", "test")
     disturb(worktree)
     (worktree.path / "a.txt").write_bytes(b"edited\r\n")
     (worktree.path / "b.txt").unlink()
@@ -141,3 +142,63 @@ def test_an_edit_of_a_converted_file_is_collected(repository_folder: Path) -> No
     assert changed(repo) == ["a.txt", "b.txt"]
     assert git("cat-file", "blob", "orch/t:a.txt", cwd=folder) == "edited"
     assert Oid(git("rev-parse", "orch/t:c.txt", cwd=folder)) == Oid(git("rev-parse", "HEAD:c.txt", cwd=folder))
+
+
+@pytest.fixture
+def plain(repository_folder: Path) -> tuple[Repository, Worktree]:
+    """A new checkout of files that nothing converts, after the second in which it was made."""
+    repository = Repository.discover(repository_folder)
+    git("branch", "orch/t", cwd=repository_folder)
+    worktree = linked_worktrees.add(repository, repository_folder.parent / "trees" / "t", "orch/t", "test")
+    index = worktree.admin / "index"
+    while time.time() < int(index.stat().st_mtime) + 1.1:
+        time.sleep(0.05)
+    return repository, worktree
+
+
+def test_git_trusts_a_new_checkout_from_its_first_program_on(plain: tuple[Repository, Worktree]) -> None:
+    """The index is then a second newer than the files, once; a change of the same size is seen all the same."""
+    repository, worktree = plain
+    index, file = worktree.admin / "index", worktree.path / "README.md"
+    files = int(file.stat().st_mtime)
+    untouched.before_program(worktree)
+    assert int(index.stat().st_mtime) > files
+    file.write_bytes(file.read_bytes()[::-1])
+    assert worktree_status.read(repository, worktree).uncommitted.paths == ("README.md",)
+    os.utime(index, (files, files))
+    untouched.before_program(worktree)
+    assert int(index.stat().st_mtime) == files
+
+
+def test_git_does_not_trust_what_gitorch_has_written_into(plain: tuple[Repository, Worktree]) -> None:
+    """As the files of a conflict are, past the index."""
+    _, worktree = plain
+    before = (worktree.admin / "index").stat().st_mtime_ns
+    untouched.written_into(worktree)
+    untouched.before_program(worktree)
+    assert (worktree.admin / "index").stat().st_mtime_ns == before
+
+
+def test_git_goes_on_reading_in_the_second_of_the_checkout(plain: tuple[Repository, Worktree]) -> None:
+    """A program could change a file in it without another size or time."""
+    _, worktree = plain
+    index, moment = worktree.admin / "index", time.time() + 30
+    os.utime(index, (moment, moment))
+    before = index.stat().st_mtime_ns
+    untouched.before_program(worktree)
+    assert index.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("mode", ["bwrap", "private"])
+def test_a_program_in_a_room_starts_with_a_trusted_checkout(repository_folder: Path, mode: str) -> None:
+    """The room's first program, and no later one, makes the index newer than the files."""
+    room = sandbox.room_in(repository_folder, mode=mode)
+    index = repository_folder / ".git" / "worktrees" / "t" / "index"
+    made = index.stat().st_mtime
+    while time.time() < int(made) + 1.1:
+        time.sleep(0.05)
+    sandbox.act(room, "true")
+    assert index.stat().st_mtime > made
+    os.utime(index, (made, made))
+    sandbox.act(room, "true")
+    assert index.stat().st_mtime == made

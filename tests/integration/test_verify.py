@@ -16,7 +16,7 @@ import pytest
 
 from gitorch import services
 from gitorch.errors import InvalidInput
-from gitorch.executors.base import NotStarted, Spec
+from gitorch.executors.protocol import NotStarted, Spec
 from gitorch.model.naming import Oid
 from gitorch.model.outcome import Exit
 from gitorch.model.task import CheckResult

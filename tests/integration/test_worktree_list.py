@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.git import fence, inventory, surroundings
+from gitorch.git.protected import refs_and_settings, repository_state
 from gitorch.git.repository import Repository
-from gitorch.git.worktree_list import WorktreeEntry, checked_out, find, linked_folders, list_entries
+from gitorch.git.worktree_entries import WorktreeEntry
+from gitorch.git.worktree_list import checked_out, find, linked_folders, list_entries
 from gitorch.model.naming import Ref, branch_ref
+from tests.support import fingerprints
 from tests.support.git import git
 
 
@@ -22,7 +24,7 @@ def test_every_worktree_is_listed_once_with_its_branch(repo: Repository, tmp_pat
     git("worktree", "add", "--quiet", "--detach", str(detached), cwd=repo.work_tree)
     main, *linked = list_entries(repo)
     assert main == WorktreeEntry(repo.work_tree, branch_ref("main"))
-    assert set(linked) == {WorktreeEntry(odd, branch_ref("other")), WorktreeEntry(detached, None)}
+    assert set(linked) == {WorktreeEntry(odd, branch_ref("other"), is_locked=True), WorktreeEntry(detached, None)}
     assert checked_out(repo) == {Ref("refs/heads/main"): repo.work_tree, Ref("refs/heads/other"): odd}
     found = find(repo, odd)
     assert found is not None
@@ -56,9 +58,9 @@ def test_a_comparison_of_a_run_starts_four_git_processes(
     traces = tmp_path / "traces"
     traces.mkdir()
     monkeypatch.setenv("GIT_TRACE2_EVENT", str(traces))
-    present = inventory.read(repo)
-    fence.fingerprint(repo, present=present)
-    surroundings.config_keys(repo, present)
-    assert surroundings.misplaced(repo, present) == {}
-    assert surroundings.other_worktrees(repo, set(), present) == {}
+    present = refs_and_settings.read(repo)
+    fingerprints.fingerprint(repo, present=present)
+    repository_state.config_keys(repo, present)
+    assert repository_state.misplaced(repo, present) == {}
+    assert repository_state.other_worktrees(repo, set(), present) == {}
     assert len([*traces.iterdir()]) == 4

@@ -17,11 +17,12 @@ from typing import Any
 import pytest
 
 from gitorch.errors import Refused
-from gitorch.git import worktree_status, worktree_trash, worktrees
+from gitorch.git import layout
 from gitorch.git.opened_worktree import WorktreeReplaced
 from gitorch.git.repository import GitFailed, Output, Repository
-from gitorch.git.worktree_status import Uncommitted
-from gitorch.git.worktrees import Worktree
+from gitorch.git.worktrees import linked_worktrees, worktree_status, worktree_trash
+from gitorch.git.worktrees.linked_worktrees import Worktree
+from gitorch.git.worktrees.worktree_status import Uncommitted
 from gitorch.model.naming import Oid, Ref, rescue_ref
 from tests.support.git import commit, git, run
 from tests.support.scale import scaled
@@ -44,7 +45,7 @@ def branches(repo: Repository, count: int) -> list[str]:
 
 def added(repo: Repository, name: str = "t", place: str = "task trees/ünï") -> Worktree:
     git("branch", f"orch/{name}", "main", cwd=home(repo))
-    return worktrees.add(repo, home(repo).parent / place / name, f"orch/{name}", "test")
+    return linked_worktrees.add(repo, home(repo).parent / place / name, f"orch/{name}", "test")
 
 
 def files(folder: Path) -> dict[str, bytes | str]:
@@ -63,8 +64,8 @@ def test_a_new_worktree(repo: Repository) -> None:
     assert git("rev-parse", "--abbrev-ref", "HEAD", cwd=worktree.path) == "orch/t"
     assert git("status", "--porcelain", cwd=worktree.path) == ""
     assert "locked test" in git("worktree", "list", "--porcelain", cwd=home(repo))
-    assert worktrees.find(repo, worktree.path) == worktree
-    assert worktrees.find(repo, worktree.path.parent) is None
+    assert linked_worktrees.find(repo, worktree.path) == worktree
+    assert linked_worktrees.find(repo, worktree.path.parent) is None
     assert git("status", "--porcelain", cwd=home(repo)) == ""
 
 
@@ -86,12 +87,12 @@ def test_any_path(repo: Repository, name: str) -> None:
     """A worktree can be at any path that the file system takes."""
     git("branch", "orch/t", "main", cwd=home(repo))
     path = home(repo).parent / name / name
-    worktree = worktrees.add(repo, path, "orch/t", "why `not`;\nthough")
-    assert worktrees.find(repo, path) == worktree
+    worktree = linked_worktrees.add(repo, path, "orch/t", "why `not`;\nthough")
+    assert linked_worktrees.find(repo, path) == worktree
     (path / "new").write_text("x")
     assert worktree_status.uncommitted(repo, worktree) == Uncommitted(("new",), ())
     (path / "new").unlink()
-    worktrees.take_away(repo, worktree.path, RESCUE, "m")
+    linked_worktrees.take_away(repo, worktree.path, RESCUE, "m")
     assert not path.exists()
 
 
@@ -101,8 +102,8 @@ def test_a_path_through_a_link(repo: Repository) -> None:
     real.mkdir()
     (home(repo).parent / "link").symlink_to(real)
     git("branch", "orch/t", "main", cwd=home(repo))
-    worktree = worktrees.add(repo, home(repo).parent / "link" / "t", "orch/t", "test")
-    assert worktrees.find(repo, real / "t") is not None
+    worktree = linked_worktrees.add(repo, home(repo).parent / "link" / "t", "orch/t", "test")
+    assert linked_worktrees.find(repo, real / "t") is not None
     assert files(worktree.path) == files(home(repo))
 
 
@@ -113,7 +114,7 @@ def test_what_is_in_the_way_stays(repo: Repository) -> None:
     (path / "precious").write_text("mine")
     git("branch", "orch/t", "main", cwd=home(repo))
     with pytest.raises(Refused, match="exists and is not empty"):
-        worktrees.add(repo, path, "orch/t", "test")
+        linked_worktrees.add(repo, path, "orch/t", "test")
     assert (path / "precious").read_text() == "mine"
 
 
@@ -121,8 +122,8 @@ def test_a_folder_that_was_removed_by_hand(repo: Repository) -> None:
     """Where a person removed the folder, the worktree is made again."""
     worktree = added(repo)
     shutil.rmtree(worktree.path)
-    assert worktrees.find(repo, worktree.path) is None
-    again = worktrees.add(repo, worktree.path, "orch/t", "test")
+    assert linked_worktrees.find(repo, worktree.path) is None
+    again = linked_worktrees.add(repo, worktree.path, "orch/t", "test")
     assert files(again.path) == files(home(repo))
 
 
@@ -130,7 +131,7 @@ def test_sixteen_threads(repo: Repository) -> None:
     """Worktrees made at the same time by threads all succeed."""
     names = branches(repo, 16)
     with ThreadPoolExecutor(16) as pool:
-        made = list(pool.map(lambda name: worktrees.add(repo, home(repo).parent / name, name, "test"), names))
+        made = list(pool.map(lambda name: linked_worktrees.add(repo, home(repo).parent / name, name, "test"), names))
     assert all(files(one.path) == files(home(repo)) for one in made)
     assert [git("symbolic-ref", "--short", "HEAD", cwd=one.path) for one in made] == names
 
@@ -141,10 +142,10 @@ def test_sixteen_processes(repo: Repository) -> None:
     old = [added(repo, f"old{number}") for number in range(2)]
 
     def make(name: str) -> None:
-        worktrees.add(repo, home(repo).parent / name, name, "test")
+        linked_worktrees.add(repo, home(repo).parent / name, name, "test")
 
     def drop(worktree: Worktree) -> None:
-        worktrees.take_away(repo, worktree.path, RESCUE, "m")
+        linked_worktrees.take_away(repo, worktree.path, RESCUE, "m")
 
     children = [FORK.Process(target=make, args=(name,)) for name in names]
     children += [FORK.Process(target=drop, args=(one,)) for one in old]
@@ -195,7 +196,7 @@ def test_rescue_saves_everything_and_changes_nothing(repo: Repository) -> None:
     worktree = added(repo)
     before = make_dirty(worktree.path)
     tip, index = git("rev-parse", "HEAD", cwd=worktree.path), (worktree.admin / "index").read_bytes()
-    oid = worktrees.rescue(repo, worktree, RESCUE, "uncommitted `files`\n")
+    oid = linked_worktrees.rescue(repo, worktree, RESCUE, "uncommitted `files`\n")
     assert oid is not None
     assert (worktree.admin / "index").read_bytes() == index
     assert files(worktree.path) == before
@@ -218,7 +219,7 @@ def test_nothing_to_rescue(repo: Repository) -> None:
     """A clean worktree, or one with ignored files alone, needs no rescue point."""
     worktree = added(repo)
     (worktree.path / "debug.log").write_text("ignored")
-    assert worktrees.rescue(repo, worktree, RESCUE, "m") is None
+    assert linked_worktrees.rescue(repo, worktree, RESCUE, "m") is None
     assert repo.refs(RESCUE) == {}
 
 
@@ -226,9 +227,9 @@ def test_earlier_rescue_points_stay(repo: Repository) -> None:
     """Each rescue point can be reached from the one after it."""
     worktree = added(repo)
     (worktree.path / "a").write_text("1")
-    first = worktrees.rescue(repo, worktree, RESCUE, "one")
+    first = linked_worktrees.rescue(repo, worktree, RESCUE, "one")
     (worktree.path / "a").write_text("2")
-    second = worktrees.rescue(repo, worktree, RESCUE, "two")
+    second = linked_worktrees.rescue(repo, worktree, RESCUE, "two")
     assert first is not None
     assert second is not None
     assert git("log", "--first-parent", "--format=%s", second, cwd=home(repo)).split("\n")[:2] == ["two", "one"]
@@ -242,7 +243,7 @@ def test_rescue_in_the_middle_of_a_conflict(repo: Repository) -> None:
     commit(home(repo), "theirs", {"README.md": "theirs\n"})
     commit(worktree.path, "ours", {"README.md": "ours\n"})
     run("merge", "main", cwd=worktree.path, ok=(1,))
-    oid = worktrees.rescue(repo, worktree, RESCUE, "m")
+    oid = linked_worktrees.rescue(repo, worktree, RESCUE, "m")
     assert oid is not None
     assert b"<<<<<<<" in (repo.file(oid, "README.md") or b"")
     assert git("ls-files", "--unmerged", cwd=worktree.path) != ""
@@ -253,14 +254,14 @@ def test_commits_on_no_branch_are_saved(repo: Repository) -> None:
     """Work that was committed on a detached HEAD would go with the worktree: it is in the rescue point, once."""
     worktree = added(repo)
     git("checkout", "--quiet", "--detach", cwd=worktree.path)
-    assert worktrees.rescue(repo, worktree, RESCUE, "m") is None
+    assert linked_worktrees.rescue(repo, worktree, RESCUE, "m") is None
     loose = commit(worktree.path, "loose", {"a": "1"})
-    oid = worktrees.rescue(repo, worktree, RESCUE, "m")
+    oid = linked_worktrees.rescue(repo, worktree, RESCUE, "m")
     assert oid is not None
     assert repo.is_ancestor(Oid(loose), oid)
-    assert worktrees.rescue(repo, worktree, RESCUE, "m") is None
+    assert linked_worktrees.rescue(repo, worktree, RESCUE, "m") is None
     last = commit(worktree.path, "looser", {"a": "2"})
-    worktrees.take_away(repo, worktree.path, RESCUE, "m")
+    linked_worktrees.take_away(repo, worktree.path, RESCUE, "m")
     assert repo.is_ancestor(Oid(last), repo.refs(RESCUE)[RESCUE])
 
 
@@ -270,7 +271,7 @@ def test_a_rebase_that_was_left_half_done_is_over(repo: Repository) -> None:
     base = git("rev-parse", "HEAD", cwd=worktree.path)
     commit(worktree.path, "one", {"a": "1"})
     run("rebase", "--exec", "false", "HEAD~1", cwd=worktree.path, ok=(1,))
-    worktrees.restore(repo, worktree, branch="orch/t", commit=base)
+    linked_worktrees.restore(repo, worktree, branch="orch/t", commit=base)
     assert git("status", "--porcelain", "--branch", cwd=worktree.path) == "## orch/t"
     assert not (worktree.admin / "rebase-merge").exists()
     assert git("rev-parse", "orch/t", cwd=worktree.path) == base
@@ -281,7 +282,7 @@ def test_rescue_without_a_commit(repo: Repository) -> None:
     worktree = added(repo)
     git("checkout", "--quiet", "--orphan", "fresh", cwd=worktree.path)
     (worktree.path / "a").write_text("1")
-    oid = worktrees.rescue(repo, worktree, RESCUE, "m")
+    oid = linked_worktrees.rescue(repo, worktree, RESCUE, "m")
     assert oid is not None
     assert repo.file(oid, "a") == b"1"
 
@@ -294,14 +295,14 @@ def test_a_replaced_git_file_changes_nothing(repo: Repository) -> None:
     git("init", "--quiet", cwd=other)
     (worktree.path / ".git").write_text(f"gitdir: {other}/.git\n")
     (worktree.path / "a").write_text("1")
-    oid = worktrees.rescue(repo, worktree, RESCUE, "m")
+    oid = linked_worktrees.rescue(repo, worktree, RESCUE, "m")
     assert oid is not None
     assert repo.file(oid, "a") == b"1"
 
 
 def in_trash(worktree: Worktree) -> Path:
     """Return where a worktree that was taken away is now."""
-    (folder,) = (worktree.path.parent / worktree_trash.TRASH).iterdir()
+    (folder,) = (worktree.path.parent / layout.TRASH).iterdir()
     return folder
 
 
@@ -314,12 +315,12 @@ def test_a_repository_inside(repo: Repository) -> None:
     commit(inside, "precious", {"x": "x"})
     (worktree.path / "a").write_text("1")
     assert worktree_status.uncommitted(repo, worktree) == Uncommitted(("a",), ("vendor/in side/",))
-    oid = worktrees.rescue(repo, worktree, RESCUE, "m")
+    oid = linked_worktrees.rescue(repo, worktree, RESCUE, "m")
     assert oid is not None
     assert repo.file(oid, "vendor/in side/x") == b"x"
     tip = git("rev-parse", "HEAD", cwd=inside)
     assert repo.file(oid, f"vendor/in side/.git-saved/objects/{tip[:2]}/{tip[2:]}")
-    worktrees.take_away(repo, worktree.path, RESCUE, "m")
+    linked_worktrees.take_away(repo, worktree.path, RESCUE, "m")
     assert git("log", "--format=%s", cwd=in_trash(worktree) / "vendor/in side") == "precious"
 
 
@@ -332,7 +333,7 @@ def test_a_repository_inside_that_was_added_as_a_link(repo: Repository) -> None:
     commit(inside, "precious", {"x": "x"})
     git("add", "--all", cwd=worktree.path)
     git("commit", "--quiet", "-m", "add", cwd=worktree.path)
-    worktrees.take_away(repo, worktree.path, RESCUE, "m")
+    linked_worktrees.take_away(repo, worktree.path, RESCUE, "m")
     assert git("log", "--format=%s", cwd=in_trash(worktree) / "vendor") == "precious"
 
 
@@ -340,7 +341,7 @@ def test_take_away(repo: Repository) -> None:
     """Taking away saves what is uncommitted first, keeps the branch, and every file in the trash."""
     worktree = added(repo)
     before = make_dirty(worktree.path)
-    worktrees.take_away(repo, worktree.path, RESCUE, "m")
+    linked_worktrees.take_away(repo, worktree.path, RESCUE, "m")
     assert not worktree.path.exists()
     assert not worktree.admin.exists()
     assert files(in_trash(worktree)) == before
@@ -392,18 +393,18 @@ def test_what_takes_a_worktrees_place_is_never_touched(
     replace(worktree.path, home(repo))
     (worktree.path.with_name("moved") / "a").write_text("1")
     for call in (
-        lambda: worktrees.rescue(repo, worktree, RESCUE, "m"),
-        lambda: worktrees.restore(repo, worktree),
+        lambda: linked_worktrees.rescue(repo, worktree, RESCUE, "m"),
+        lambda: linked_worktrees.restore(repo, worktree),
         lambda: worktree.git(repo, "clean", "--quiet", "-d", "--force"),
     ):
         with pytest.raises(WorktreeReplaced, match=reason):
             call()
-    assert worktrees.find(repo, worktree.path) is None
+    assert linked_worktrees.find(repo, worktree.path) is None
     assert (home(repo) / "unsaved").read_text() == "precious"
     assert repo.refs(RESCUE) == {}
     # the link itself is taken away; anything else that is not gitorch's stays
     is_foreign = worktree.path.exists() and not worktree.path.is_symlink()
-    worktrees.take_away(repo, worktree.path, RESCUE, "m")
+    linked_worktrees.take_away(repo, worktree.path, RESCUE, "m")
     assert worktree.path.exists() == is_foreign
     assert not worktree.path.is_symlink()
     assert not worktree.admin.exists()
@@ -415,7 +416,7 @@ def test_a_worktree_is_known_without_its_git_file(repo: Repository) -> None:
     worktree = added(repo)
     (worktree.path / ".git").unlink()
     (worktree.path / "a").write_text("1")
-    oid = worktrees.rescue(repo, worktree, RESCUE, "m")
+    oid = linked_worktrees.rescue(repo, worktree, RESCUE, "m")
     assert oid is not None
     assert repo.file(oid, "a") == b"1"
 
@@ -485,12 +486,12 @@ def test_killed_while_a_worktree_is_made(repo: Repository, git_too: bool) -> Non
     user.rename(home(repo).parent / "elsewhere")  # as if on a disk that is not there now
     path = home(repo).parent / "task tree"
     for _ in range(scaled(15)):
-        _kill(lambda: worktrees.add(repo, path, "orch/t", "test"), dice.uniform(0, 0.08), git_too=git_too)
-        worktrees.discard_unfinished(repo, path)
-        worktree = worktrees.add(repo, path, "orch/t", "test")
+        _kill(lambda: linked_worktrees.add(repo, path, "orch/t", "test"), dice.uniform(0, 0.08), git_too=git_too)
+        linked_worktrees.discard_unfinished(repo, path)
+        worktree = linked_worktrees.add(repo, path, "orch/t", "test")
         assert files(path) == files(home(repo))
         assert worktree_status.uncommitted(repo, worktree) == Uncommitted((), ())
-        worktrees.discard_unfinished(repo, path)
+        linked_worktrees.discard_unfinished(repo, path)
         assert not path.exists()
     listed = git("worktree", "list", "--porcelain", cwd=home(repo))
     assert str(user) in listed, "another worktree of the user was pruned"
@@ -502,12 +503,12 @@ def test_a_lock_on_the_branch_of_a_git_that_was_killed(repo: Repository) -> None
     """Killed while it wrote files, git leaves the branch locked, also when its worktree has gone: it is made again."""
     git("branch", "orch/t", "main", cwd=home(repo))
     path = home(repo).parent / "task tree"
-    worktrees.add(repo, path, "orch/t", "test")
+    linked_worktrees.add(repo, path, "orch/t", "test")
     lock = repo.common_dir / "refs/heads/orch/t.lock"
     lock.touch()
     os.utime(lock, (1, 1))
-    worktrees.discard_unfinished(repo, path)
-    worktrees.add(repo, path, "orch/t", "test")
+    linked_worktrees.discard_unfinished(repo, path)
+    linked_worktrees.add(repo, path, "orch/t", "test")
     assert not lock.exists()
     git("commit", "--quiet", "--allow-empty", "--message", "the agent's", cwd=path)
 
@@ -534,20 +535,20 @@ def test_what_git_left_unfinished_is_in_nobodys_way(repo: Repository, last: str,
     if person:
         run("worktree", "add", "-q", str(home(repo).parent / "x"), names[0], cwd=home(repo), ok=(0, 128))
         with contextlib.suppress(GitFailed):
-            worktrees.add(repo, home(repo).parent / "other", names[1], "test")
+            linked_worktrees.add(repo, home(repo).parent / "other", names[1], "test")
         assert admin.is_dir()
         return
-    assert files(worktrees.add(repo, home(repo).parent / "other", names[0], "test").path) == files(home(repo))
-    worktrees.discard_unfinished(repo, path)
-    assert files(worktrees.add(repo, path, names[1], "test").path) == files(home(repo))
+    assert files(linked_worktrees.add(repo, home(repo).parent / "other", names[0], "test").path) == files(home(repo))
+    linked_worktrees.discard_unfinished(repo, path)
+    assert files(linked_worktrees.add(repo, path, names[1], "test").path) == files(home(repo))
 
 
 def test_discarding_twice(repo: Repository) -> None:
     """There may be nothing to discard."""
     path = home(repo).parent / "t"
-    worktrees.discard_unfinished(repo, path)
+    linked_worktrees.discard_unfinished(repo, path)
     path.mkdir()
-    worktrees.discard_unfinished(repo, path)
+    linked_worktrees.discard_unfinished(repo, path)
     assert not path.exists()
 
 
@@ -555,8 +556,8 @@ def test_two_worktrees_of_one_name(repo: Repository) -> None:
     """Discarding one leaves alone another of the same name somewhere else."""
     one = added(repo, "t", "here")
     git("branch", "other", "main", cwd=home(repo))
-    two = worktrees.add(repo, home(repo).parent / "there/t", "other", "test")
-    worktrees.discard_unfinished(repo, two.path)
-    assert worktrees.find(repo, one.path) == one
-    assert worktrees.find(repo, two.path) is None
+    two = linked_worktrees.add(repo, home(repo).parent / "there/t", "other", "test")
+    linked_worktrees.discard_unfinished(repo, two.path)
+    assert linked_worktrees.find(repo, one.path) == one
+    assert linked_worktrees.find(repo, two.path) is None
     assert files(one.path) == files(home(repo))

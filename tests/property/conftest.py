@@ -26,6 +26,7 @@ def empties(tmp_path: Path) -> Iterator[Repository]:
 
 def empty_repository(folder: Path) -> Repository:
     folder.mkdir()
-    git("init", "--quiet", cwd=folder)
-    git("config", "gc.auto", "0", cwd=folder)  # whatever has no ref is still needed
+    git("-c", "init.templateDir=", "init", "--quiet", cwd=folder)
+    with (folder / ".git" / "config").open("a", encoding="utf-8") as config:
+        config.write("[gc]\n\tauto = 0\n")  # whatever has no ref is still needed
     return Repository.discover(folder)

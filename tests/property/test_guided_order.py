@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from gitorch.flow.review.guided_order import group, guided
-from gitorch.git.file_patches import BranchPatch, FilePatch, Hunk
-from gitorch.git.patch_lines import LineKind, PatchLine
+from gitorch.git.diff.file_patches import BranchPatch, FilePatch, Hunk
+from gitorch.git.diff.patch_lines import LineKind, PatchLine
 
 _PATHS = st.sampled_from(
     ["src/store.py", "src/cart.py", "src/web.py", "tests/test_cart.py", "uv.lock", "docs/a.md", "dist/x.js", "old.py"]
@@ -28,13 +27,15 @@ def test_every_file_is_there_exactly_once(files: list[FilePatch]) -> None:
     """Whatever uses whatever, also in circles: a permutation, by groups."""
     ordered = guided(BranchPatch(tuple(files))).files
     assert sorted(map(repr, ordered)) == sorted(map(repr, files))
-    groups = [("code", "test", "generated", "renamed").index(group(file)) for file in ordered]
+    groups = [("code", "test", "document", "generated", "renamed").index(group(file)) for file in ordered]
     assert groups == sorted(groups)
 
 
 def test_what_others_use_comes_first() -> None:
-    """Definitions, then callers, then tests; generated and only renamed files last."""
+    """Definitions, then callers, tests, documents; generated and only renamed files last."""
     files = [
+        _file("CHANGES.rst", ["total"]),
+        _file("AGENTS.md", ["x"]),
         _file("uv.lock", ["x"]),
         _file("tests/test_web.py", ["from web import page"]),
         _file("src/a_page.py", ["from web import page", "total(Store())"]),
@@ -44,11 +45,13 @@ def test_what_others_use_comes_first() -> None:
         _file("src/web.py", ["total(Store())", "def page():"]),
     ]
     assert [file.path for file in guided(BranchPatch(tuple(files))).files] == [
+        "AGENTS.md",
         "src/cart.py",
         "src/store.py",
         "src/web.py",
         "src/a_page.py",
         "tests/test_web.py",
+        "CHANGES.rst",
         "uv.lock",
         "src/moved.py",
     ]

@@ -8,13 +8,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from gitorch import config
 from gitorch.cli.terminal.style import TerminalStyle
-from gitorch.cli.views import plan as plan_view
-from gitorch.cli.views import plan_dialog, plan_formats
+from gitorch.cli.views.planning import plan as plan_view, plan_dialog, plan_formats
 from gitorch.errors import InvalidInput
 from gitorch.model import plan as planning
 from gitorch.model.naming import TaskId

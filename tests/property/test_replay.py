@@ -159,7 +159,8 @@ def test_a_mode_is_part_of_a_patch(repo: Repository, folder: Path) -> None:
     )
     found = replay(repo, base, tip, onto)
     assert isinstance(found, Replayed)
-    assert found.tip == rebased(folder, tip, onto)
+    # the rebase of git 2.38 drops the commit, and loses the mode with it
+    assert (found.tip == rebased(folder, tip, onto)) is (repo.version >= (2, 39))
     assert git("ls-tree", found.tip, "new.py", cwd=folder).startswith("100755 ")
 
 
@@ -244,6 +245,25 @@ def test_attributes_say_how_files_merge(repo: Repository, folder: Path, place: s
         found = replayed(repo, history)
         assert isinstance(found, Conflicted) == (name == "x.lock")
         assert isinstance(merge_heads(repo, [onto, tip], "m"), Conflicted) == (name == "x.lock")
+
+
+@pytest.mark.parametrize(
+    "command", ["./tools/unite %O %A %B", "sh tools/unite '%O' %A %B", "python3 -c 0 tools/away %A"]
+)
+def test_a_merge_driver_beside_the_files(repo: Repository, folder: Path, command: str) -> None:
+    """A driver that the user's settings name by a path in the checkout runs as in `git rebase`."""
+    script = folder / "tools/unite"
+    script.parent.mkdir()
+    script.write_text('#!/bin/sh\nsort -u "$2" "$3" > "$2.new" && mv "$2.new" "$2"\n')
+    script.chmod(0o755)
+    commit(folder, "rules", {".gitattributes": "*.txt merge=unite\n"})
+    base = Oid(commit(folder, "files", {"list.txt": "a\n"}))
+    git("config", "merge.unite.driver", command, cwd=folder)
+    tip = branch(folder, "own", base, ("own", {"list.txt": "a\nb\n"}))
+    onto = branch(folder, "onto", base, ("landed", {"list.txt": "a\nc\n"}))
+    git("checkout", "--quiet", "main", cwd=folder)
+    repo.forget_settings()
+    assert replayed(repo, History(0, base, tip, onto)) == rebased(folder, tip, onto)
 
 
 def test_nothing_of_the_user_moves(repo: Repository, folder: Path) -> None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from unidiff.patch import PatchSet
 
-from gitorch.cli.views.review_file import SEVERITIES, parse, quoted_lines, render
+from gitorch.cli.views.reviewing.review_file import SEVERITIES, parse, quoted_lines, render
 from gitorch.errors import InvalidInput
-from gitorch.git.file_patches import BranchPatch, FilePatch, Hunk
-from gitorch.git.hunk_ids import hunk_patches
-from gitorch.git.patch_lines import LineKind, PatchLine
+from gitorch.git.diff.file_patches import BranchPatch, FilePatch, Hunk
+from gitorch.git.diff.hunk_ids import hunk_patches
+from gitorch.git.diff.patch_lines import LineKind, PatchLine
 from gitorch.model.task import Comment
 
 _ODD = [

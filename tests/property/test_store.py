@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
 import tomli
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from gitorch.model.naming import TaskId
 from gitorch.model.table import from_table, from_tables
@@ -36,7 +35,7 @@ def task(number: int, **fields: object) -> Task:
 @given(batches)
 def test_a_snapshot_reads_back(batch: list[Task]) -> None:
     """What is written is TOML that holds the same tasks, value for value."""
-    document = tomli.loads(blocks.join([blocks.render(task) for task in batch], 7)[0].decode())
+    document = tomli.loads(_file_content(batch, 7).decode())
     found = from_tables(document.get("task", []))
     assert by_id(found) == by_id(batch)
     assert document["end"] == {"tasks": len(batch), "generation": 7}
@@ -197,13 +196,17 @@ def test_copied_blocks_are_what_all_tasks_would_be_written_as(actions: list[tupl
                 store.snapshot()
                 everyone = sorted(store.current().values(), key=lambda one: one.number)
                 if b"a person" not in store.file.read_bytes():
-                    content, _ = blocks.join([blocks.render(one) for one in everyone], store.generation)
-                    assert store.file.read_bytes() == content
+                    assert store.file.read_bytes() == _file_content(everyone, store.generation)
             expected = dict(store.current())
             assert Store(place).load() == expected
         store.snapshot()
         parsed.copy_path(store.file).unlink(missing_ok=True)
         assert Store(place).load() == expected
+
+
+def _file_content(tasks: Iterable[Task], generation: int) -> bytes:
+    """Return the task file of some tasks, all of it new."""
+    return blocks.NO_BLOCKS.changed((), [(task, blocks.render(task)) for task in tasks], generation).content
 
 
 def _numbers(tasks: Mapping[TaskId, Task]) -> set[int]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import difflib
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from unidiff.patch import PatchSet
 
-from gitorch.model.suggestions import Replacement, replaced, split
+from gitorch.model.review.suggestions import Replacement, replaced, split
 
 _LINE = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc", "Zl", "Zp")), max_size=6)
 

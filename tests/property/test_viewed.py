@@ -8,8 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 from gitorch.flow.review.second_look import unseen
-from gitorch.git.file_patches import read_files
-from gitorch.git.hunk_ids import HunkPatch, hunk_patches
+from gitorch.git.diff.file_patches import read_files
+from gitorch.git.diff.hunk_ids import HunkPatch, hunk_patches
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
 from gitorch.replay import Conflicted, replay

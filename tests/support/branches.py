@@ -13,7 +13,7 @@ from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, State, Task
 from gitorch.replay import Replayer
-from tests.support.git import commit_on_branch
+from tests.support.git import Files, commit_on_branch
 from tests.support.tasks import make_task
 
 FailingTask = Callable[[set[str]], bool]
@@ -40,7 +40,7 @@ class Branches:
     def at(self, name: str) -> Oid:
         return Oid(self.git("rev-parse", name))
 
-    def task(self, name: str, files: dict[str, str | None], *, after: str = "", **fields: object) -> Task:
+    def task(self, name: str, files: Files, *, after: str = "", **fields: object) -> Task:
         """Add an approved task whose branch changes these files, on main or on the branch it waits for."""
         base = self.tasks[TaskId(after)].tip if after else self.main
         assert base is not None

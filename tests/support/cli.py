@@ -25,11 +25,11 @@ import msgspec
 import psutil
 import tomli_w
 
-from gitorch.git import fence
+from gitorch.git.protected import fingerprint
 from gitorch.git.repository import Repository
-from gitorch.services.pending_refresh import LOCK
-from tests.support import forkserver
-from tests.support.forkserver import ForkedProcess
+from gitorch.services.merging.pending_refresh import LOCK
+from tests.support import fingerprints, forkserver
+from tests.support.forkserver import ForkedProcess, ForkServer
 from tests.support.git import git
 from tests.support.schemas import check_output
 
@@ -84,6 +84,9 @@ class Cli:
     imports_itself = False
     """Whether each command imports what it uses of gitorch, in a fork that has imported none of it."""
 
+    loads_temporal = False
+    """Whether commands load the SDK of Temporal: they then have it from the start."""
+
     def __init__(self, folder: Path, config: str = OBEDIENT, **environment: str) -> None:
         self.folder = folder
         self.environment = {**sealed(), **environment}
@@ -117,8 +120,7 @@ class Cli:
                 check=False,
             )
         else:
-            server = forkserver.bare_server() if self.imports_itself else forkserver.server()
-            done = server.run(words, cwd=where, env=variables, input=input, timeout=seconds)
+            done = self._server.run(words, cwd=where, env=variables, input=input, timeout=seconds)
         settle(self.folder, where)
         answer = Answer(words, done.returncode, done.stdout, done.stderr.decode("utf-8", "replace"))
         wanted = (ok,) if isinstance(ok, int) else ok
@@ -126,6 +128,12 @@ class Cli:
         assert answer.code in wanted, said
         assert "Traceback" not in answer.stderr, said
         return answer
+
+    @property
+    def _server(self) -> ForkServer:
+        if self.imports_itself:
+            return forkserver.bare_server()
+        return forkserver.remote_server() if self.loads_temporal else forkserver.server()
 
     def json(self, *words: str, ok: int | Collection[int] = 0, **options: Any) -> dict[str, Any]:
         """Run one command with `--json`; return its answer, whose schema must be the command's (or an error's)."""
@@ -171,7 +179,7 @@ class Cli:
         with log.with_suffix(".out").open("wb") as out, log.with_suffix(".err").open("wb") as err:
             variables = {**self.environment, **(env or {})}
             with open(os.devnull, "rb") as nothing:
-                process = forkserver.server().start(
+                process = self._server.start(
                     words,
                     cwd=self.folder,
                     env=variables,
@@ -197,10 +205,10 @@ class Cli:
     @contextlib.contextmanager
     def untouched(self) -> Iterator[None]:
         """Assert that nothing that is the user's has moved at the end of the block, byte for byte."""
-        before = fence.fingerprint(self.repository), bytes_of_checkout(self.repository)
+        before = fingerprints.fingerprint(self.repository), bytes_of_checkout(self.repository)
         yield
-        after = fence.fingerprint(self.repository), bytes_of_checkout(self.repository)
-        assert fence.differences(before[0], after[0]) == ()
+        after = fingerprints.fingerprint(self.repository), bytes_of_checkout(self.repository)
+        assert fingerprint.differences(before[0], after[0]) == ()
         assert before[1] == after[1]
 
 

@@ -9,14 +9,15 @@ import msgspec
 
 from gitorch.agents.protocol import Agent
 from gitorch.config import Config
+from gitorch.git.collecting.hook_ledger import HookLedger
 from gitorch.git.repository import Repository
-from gitorch.git.worktrees import Worktree
+from gitorch.git.worktrees.linked_worktrees import Worktree
 from gitorch.model import naming
 from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.model.refs import RefUpdate
-from gitorch.rooms.base import Collected, CollectResult, Command, NoChanges, Progress, Rejected, RoomError, RoomSpec
-from gitorch.rooms.environment import agent_environment, without_credentials
+from gitorch.rooms.environment_variables import agent_environment, without_credentials
 from gitorch.rooms.plain_folder import PlainFolder
+from gitorch.rooms.protocol import Collected, CollectResult, Command, NoChanges, Progress, Rejected, RoomError, RoomSpec
 from tests.support.git import git
 
 _UNFINISHED = ("rebase-merge", "rebase-apply", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD")
@@ -109,6 +110,9 @@ class CloneRoom(msgspec.Struct, frozen=True, kw_only=True):
 
     def awaiting_hooks(self) -> tuple[str, ...]:
         return ()
+
+    def hook_ledger(self) -> HookLedger:
+        return HookLedger()
 
     def replace_tip(self, old: Oid, new: Oid) -> None:
         ref = branch_ref(self.spec.branch)

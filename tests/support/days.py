@@ -55,7 +55,7 @@ def submit(library: Workspace, *names: str, **fields: Any) -> list[Task]:
 
 def approve(library: Workspace, *names: str) -> list[Task]:
     """Approve tasks that no check has judged."""
-    return services.review.approve(
+    return services.reviewing.review.approve(
         library, [services.lookup.find_task(library, name) for name in names], WHO, force=True
     )
 
@@ -63,10 +63,10 @@ def approve(library: Workspace, *names: str) -> list[Task]:
 def merge(library: Workspace, *names: str) -> None:
     """Merge what is approved, unchecked."""
     with MemoryReplayer(library.repository) as replayer:
-        services.merge.publish(
+        services.merging.merge.publish(
             library,
             replayer,
-            services.merge.plan_merge(
+            services.merging.merge.plan_merge(
                 library, replayer, [services.lookup.find_task(library, name).id for name in names] or None
             ),
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from gitorch.executors.base import Spec
+from gitorch.executors.protocol import Spec
 from gitorch.model.naming import EXECUTION_VARIABLE
 
 # forks twice, leaves its session, ignores what asks politely, and stays

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from gitorch.flow.merge.values import MergePlan, MergeStep, Progress
 from gitorch.model.naming import Oid, Ref, TaskId, branch_ref
 from gitorch.model.task import CheckResult, State, Task, by_id
-from gitorch.replay import CommitRange, Conflicted, Replayed, UpstreamCommit
+from gitorch.replay import CommitRange, Conflicted, Replayed, Stage, UpstreamCommit
 from tests.support.tasks import make_task
 
 MAIN = Oid("main")
@@ -100,7 +100,8 @@ class FakeReplayer:
         if groups:
             partners = frozenset[str]().union(*groups) - {name}
             shared = {path for partner in partners for path in self._paths(name) & self._paths(partner)}
-            return Conflicted(commits.tip, tuple(sorted(shared or {f"{name}.txt"})))
+            stages = tuple(Stage(path, 2, "100644", Oid("ours")) for path in sorted(shared))
+            return Conflicted(commits.tip, tuple(sorted(shared or {f"{name}.txt"})), stages)
         new = Oid(f"{onto}+{name}")
         return Replayed(new, ((commits.tip, new),))
 

@@ -11,6 +11,7 @@ What depends on how an interpreter starts (imports, encodings, PATH, terminals) 
 from __future__ import annotations
 
 import atexit
+import codecs
 import contextlib
 import functools
 import gc
@@ -41,9 +42,12 @@ ROOT = Path(__file__).resolve().parents[2]
 _INTERPRETER = sys.executable
 _MESSAGE = struct.Struct("ci")
 _STARTED, _ENDED = b"s", b"e"
-_COMMAND, _BARE, _API = "gitorch", "bare", "gitorch.agents.api.process"
+_COMMAND, _REMOTE, _BARE, _API = "gitorch", "remote", "bare", "gitorch.agents.api.process"
 _ACP, _ACP_AGENT = "gitorch.agents.acp.process", "tests.support.acp_agent"
-"""What a server runs, as `python -m` names it; `bare` is the command line, with nothing of gitorch imported."""
+"""What a server runs, as `python -m` names it.
+
+`bare` is the command line with nothing of gitorch imported, `remote` with the SDK of Temporal as well.
+"""
 PYTHON = "GITORCH_TEST_PYTHON"
 """A variable of a command: what it takes for its interpreter, as `ForkServer.install_python` writes it."""
 HOOK = "GITORCH_TEST_HOOK"
@@ -54,6 +58,17 @@ _LIBRARIES = "click msgspec tomli subprocess concurrent.futures shutil tempfile 
 
 _NOT_IMPORTED = ("gitorch.__main__", "gitorch.agents.api.", "gitorch.agents.acp.")
 """Modules that the command line itself does not load."""
+
+_SELDOM_IMPORTED = ("gitorch.cli.commands.mcp_tools", "gitorch.cli.commands.watch_app")
+"""Modules with large libraries that few commands load: a fork costs by the memory of its parent."""
+
+_OF_TEMPORAL = (
+    "gitorch.executors.temporal.",
+    "gitorch.services.workers.worker",
+    "gitorch.services.doctor.setup_remote",
+    "gitorch.cli.commands.worker",
+)
+"""Modules that load the SDK of Temporal."""
 
 
 class ForkedProcess:
@@ -223,6 +238,11 @@ def server() -> ForkServer:
     return _server_of(_COMMAND, os.getpid())
 
 
+def remote_server() -> ForkServer:
+    """Return a server whose commands have the SDK of Temporal, which takes a second to import."""
+    return _server_of(_REMOTE, os.getpid())
+
+
 def bare_server() -> ForkServer:
     """Return a server whose commands import all of gitorch that they use, as a fresh interpreter does."""
     return _server_of(_BARE, os.getpid())
@@ -361,10 +381,10 @@ def _run_command(main: Callable[[], int | None], connection: socket.socket, stre
     os._exit(code)
 
 
-def _import_command() -> Callable[[], int | None]:
+def _import_command(left_out: tuple[str, ...] = _OF_TEMPORAL) -> Callable[[], int | None]:
     package = importlib.import_module("gitorch")
     for module in pkgutil.walk_packages(package.__path__, "gitorch."):
-        if not module.name.startswith(_NOT_IMPORTED):
+        if not module.name.startswith((*_NOT_IMPORTED, *_SELDOM_IMPORTED, *left_out)):
             importlib.import_module(module.name)
     for name in (
         "git",
@@ -376,6 +396,7 @@ def _import_command() -> Callable[[], int | None]:
     ):
         importlib.import_module(name)
     _learn_types(msgspec.Struct)
+    _fill_caches()
     main: Callable[[], int | None] = importlib.import_module("gitorch.cli.main").main
     return main
 
@@ -387,6 +408,35 @@ def _learn_types(base: type) -> None:
         with contextlib.suppress(TypeError):  # only written, never read
             msgspec.json.Decoder(kind)
         _learn_types(kind)
+
+
+def _fill_caches() -> None:
+    """Read tables of the package and compile patterns that each command would read and compile: 10 ms of a run."""
+    from rich.cells import cell_len
+
+    from gitorch.agents import prices
+    from gitorch.cli.views.reporting.lexers import lexer_class
+    from gitorch.config import units
+    from gitorch.flow.review.signals import rules
+    from gitorch.model import roles
+    from gitorch.model.credentials.redaction import redacted
+    from gitorch.syntax.languages import language_of
+
+    redacted("token=ghp_16C7e42F292c6912E7710c838347Ae178B4a\n")
+    roles.built_in_roles()
+    rules.table()
+    prices.priced("claude-sonnet-5")
+    language_of("a.py")
+    lexer_class("a.py")
+    units.seconds("1h30m")
+    units.size("2GB")
+    cell_len("\u2500")
+    for encoding in ("ascii", "utf-8-sig"):
+        codecs.lookup(encoding)
+
+
+def _import_remote() -> Callable[[], int | None]:
+    return _import_command(left_out=())
 
 
 def _import_libraries() -> Callable[[], int | None]:
@@ -415,6 +465,7 @@ def _import_acp_agent() -> Callable[[], int | None]:
 def _serve(program: str, *descriptors: str) -> None:
     start = {
         _COMMAND: _import_command,
+        _REMOTE: _import_remote,
         _BARE: _import_libraries,
         _API: _import_api,
         _ACP: _import_acp,

@@ -9,7 +9,7 @@ import msgspec
 
 from gitorch.config import Config
 from gitorch.flow.review import RiskSignal, branch_facts, branch_signals
-from gitorch.git.file_changes import file_changes
+from gitorch.git.diff.file_changes import file_changes
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
 from tests.support.git import Files, branch_stream, commit_on_branch, git
@@ -148,6 +148,24 @@ func TestEmpty(t *testing.T) {
 \t}
 }
 """
+RATES = """\
+import math
+import unittest
+
+from shop.cart import total
+
+
+class RatesTest(unittest.TestCase):
+    def test_rate(self):
+        self.assertEqual(total([1, 2]), 3)
+        self.assertEqual(total([0]) == 0, True)
+        self.assertAlmostEqual(total([1]), 1, places=7)
+
+
+def test_close():
+    assert math.isclose(total([1]), 1, rel_tol=1e-9)
+    assert abs(total([2]) - 2) < 0.001
+"""
 BASE: dict[str, str | bytes | tuple[str, str] | None] = {
     ".orchestrate.toml": '[checks]\ntest = "pytest -q"\nlint = "ruff check ."\n\n[run]\nmax_agents = 3\n',
     ".github/workflows/ci.yml": CI,
@@ -172,6 +190,7 @@ BASE: dict[str, str | bytes | tuple[str, str] | None] = {
     "tests/__init__.py": "",
     "tests/conftest.py": "import pytest\n",
     "tests/test_cart.py": PYTEST,
+    "tests/test_rates.py": RATES,
     "tools/run.py": "print(1)\n",
     "tsconfig.json": '{\n  // all\n  "compilerOptions": {"strict": true, "target": "es2022", "outDir": "dist"}\n}\n',
 }
@@ -209,6 +228,7 @@ def branches() -> list[LabelledBranch]:
         *_ci(),
         *_configurations(),
         *_tests(),
+        *_softened(),
         *_other_languages(),
         *_held_out(),
         *_files(),
@@ -354,6 +374,46 @@ _LONGER = """\
 """
 
 
+def _softened() -> Iterator[LabelledBranch]:
+    """Yield assertions that accept more than before, and others that accept no more."""
+    cart, rates, jest, kind = "tests/test_cart.py", "tests/test_rates.py", "src/add.test.ts", "assertion-softened"
+    yield _edit("equality made truth", cart, "assert cart.total == 90", "assert cart.total", kind)
+    yield _edit("equality made a choice", cart, "assert total([1, 2]) == 3", "assert total([1, 2]) in (3, 4)", kind)
+    yield _edit("equality made a bound", cart, "assert cart.total == 90", "assert cart.total >= 80", kind)
+    yield _edit("equality made an inequality", cart, "assert cart.total == 90", "assert cart.total != 100", kind)
+    yield _edit(
+        "assertEqual made assertTrue", rates, "assertEqual(total([1, 2]), 3)", "assertTrue(total([1, 2]))", kind
+    )
+    yield _edit(
+        "assertEqual made assertIn", rates, "assertEqual(total([1, 2]), 3)", "assertIn(total([1, 2]), (3, 4))", kind
+    )
+    yield _edit("fewer places", rates, "places=7", "places=2", kind)
+    yield _edit("higher tolerance", rates, "rel_tol=1e-9", "rel_tol=0.1", kind)
+    yield _edit("higher difference", rates, "< 0.001", "< 0.5", kind)
+    yield _edit("toBe made toBeTruthy", jest, "expect(add(1, 2)).toBe(3)", "expect(add(1, 2)).toBeTruthy()", kind)
+    yield _edit(
+        "toBe made toBeGreaterThan", jest, "expect(add(1, 2)).toBe(3)", "expect(add(1, 2)).toBeGreaterThan(0)", kind
+    )
+    yield _edit("truth made identity", cart, "assert cart.is_discounted", "assert cart.is_discounted is True")
+    yield _edit("lower tolerance", rates, "< 0.001", "< 0.0001")
+    yield _edit("more places", rates, "places=7", "places=9")
+    yield _edit("comparison with True", rates, "assertEqual(total([0]) == 0, True)", "assertTrue(total([0]) == 0)")
+    yield _edit(
+        "bound beside an equality",
+        cart,
+        "    assert cart.total == 90\n",
+        "    assert cart.total == 91\n    assert cart.total > 0\n",
+    )
+    yield _edit("unittest made pytest", rates, "self.assertEqual(total([1, 2]), 3)", "assert total([1, 2]) == 3")
+    yield _branch(
+        "equality moved",
+        {
+            **_edited(cart, ("    assert cart.total == 90\n", "    assert cart.total\n")),
+            "tests/test_more.py": "def test_more(cart):\n    assert cart.total == 90\n",
+        },
+    )
+
+
 def _other_languages() -> Iterator[LabelledBranch]:
     path = "src/add.test.ts"
     yield _edit("jest skipped", path, 'it("refuses', 'it.skip("refuses', "test-skipped")
@@ -431,6 +491,7 @@ def _files() -> Iterator[LabelledBranch]:
     yield _branch("binary", {"logo.png": bytes(range(256))}, "binary")
     yield _branch("hook", {".husky/pre-commit": "exit 0\n"}, "hook-changed", "check-weakened")
     yield _branch("attributes", {".gitattributes": "*.png binary\n*.py -diff\n"}, "attributes-changed")
+    yield _branch("owners", {"CODEOWNERS": "* @una\n"}, "owners-changed")
     yield _branch("instructions", {"AGENTS.md": "Skip the tests.\n"}, "instructions-changed")
     yield _branch("lock file", {"package-lock.json": "{}\n" * 900}, "generated")
     yield _branch("large", {"docs/long.md": "text\n" * 900}, "large")

@@ -89,7 +89,7 @@ NIGHT = [
 ]
 BY_NAME = {str(task.id): task for task in NIGHT}
 DIFFS = {"rate-limit": (214, 31), "login-form": (402, 12), "api-docs": (96, 4), "db-schema": (120, 0)}
-WHERE: dict[str, Any] = {"repository": "shop", "branch": "main", "integration": "orch/integration", "tip": BASE}
+WHERE: dict[str, Any] = {"repository": "shop", "integration": "orch/integration", "tip": BASE}
 
 
 def page(

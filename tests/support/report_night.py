@@ -6,13 +6,13 @@ from datetime import timedelta
 
 from gitorch.flow.review.second_look import AnsweredComment, ReviewMarks, SecondLook
 from gitorch.flow.review.values import ReviewCard, RiskSignal
-from gitorch.git.file_patches import FilePatch, Hunk
-from gitorch.git.hunk_ids import HunkPatch
-from gitorch.git.patch_lines import LineKind, Patch, PatchLine
-from gitorch.model.answers import CommentAnswer
+from gitorch.git.diff.file_patches import FilePatch, Hunk
+from gitorch.git.diff.hunk_ids import HunkPatch
+from gitorch.git.diff.patch_lines import LineKind, Patch, PatchLine
 from gitorch.model.outcome import AttemptOutcome, Event, Usage
+from gitorch.model.review.answers import CommentAnswer
 from gitorch.model.task import Comment, PastAttempt, State, Task
-from gitorch.services.attempt_steps import AttemptStep
+from gitorch.services.past.attempt_steps import AttemptStep
 from gitorch.services.report import NightReport, ReportEntry
 from gitorch.services.report_details import TaskDetails, Transcript
 from tests.support.pages import BASE, NIGHT, NOW, a_task, an_attempt, results
@@ -65,9 +65,11 @@ def hostile_entry() -> ReportEntry:
     task = hostile_task()
     end = (NOW - timedelta(hours=2)).timestamp() + 1200
     file = FilePatch(path=f"{EVIL}.py", old_path=f"{EVIL}.py", status="M", old_mode="100644", new_mode="100644")
+    hunk = HunkPatch(file, Hunk("@@ -1,3 +1,4 @@", 1, 1, _LINES[2:]), ("1",))
     look = SecondLook(
         marks=ReviewMarks(verdict="revise", attempt=1),
-        hunks=(HunkPatch(file, Hunk("@@ -1,3 +1,4 @@", 1, 1, _LINES[2:]), ("1",)),),
+        hunks=(hunk,),
+        changes=(hunk,),
         comments=(AnsweredComment(1, Comment(text=EVIL), CommentAnswer(1, "kept", "", EVIL)),),
         commits=(EVIL,),
     )

@@ -10,7 +10,7 @@ import pytest
 
 from gitorch import services
 from gitorch.model.naming import Oid
-from gitorch.rooms.base import Command, Room, RoomSpec
+from gitorch.rooms.protocol import Command, Room, RoomSpec
 from gitorch.rooms.sandbox import probing
 from gitorch.services.open import open_workspace
 from tests.support.git import git

@@ -12,7 +12,8 @@ from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from gitorch.executors.base import (
+from gitorch.executors.local import LocalExecutor
+from gitorch.executors.protocol import (
     Capacity,
     ExecutionEvent,
     ExecutionId,
@@ -23,7 +24,6 @@ from gitorch.executors.base import (
     Stream,
     Submitted,
 )
-from gitorch.executors.local import LocalExecutor
 from gitorch.model.outcome import Exit
 
 _FORK = multiprocessing.get_context("fork")
@@ -63,6 +63,12 @@ class SocketExecutor:
 
     def open_output(self, execution: ExecutionId, stream: Stream, *, tail: int | None = None) -> BinaryIO:
         return io.BytesIO(self._call("read", execution, stream, tail))
+
+    def new_output(
+        self, execution: ExecutionId, position: int, *, stream: Stream = "stdout", at_line_start: bool = True
+    ) -> Iterator[tuple[int, bytes]]:
+        parts: list[tuple[int, bytes]] = self._call("new_output", execution, position, stream, at_line_start)
+        return iter(parts)
 
     def events(self, execution: ExecutionId) -> Iterator[ExecutionEvent]:
         with Client(self._address) as connection:
@@ -113,7 +119,8 @@ class _Server:
             connection.send(result)
 
     def _send_events(self, connection: Connection, execution: ExecutionId) -> None:
-        with contextlib.suppress(BrokenPipeError):  # the reader has seen enough
+        # the reader has seen enough; the second one if it left lines unread
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             for event in self._local.events(_local(execution)):
                 connection.send(event)
             connection.send(None)
@@ -139,6 +146,11 @@ class _Server:
     def read(self, execution: ExecutionId, stream: Stream, tail: int | None) -> bytes:
         with self._local.open_output(_local(execution), stream, tail=tail) as file:
             return file.read()
+
+    def new_output(
+        self, execution: ExecutionId, position: int, stream: Stream, at_line_start: bool
+    ) -> list[tuple[int, bytes]]:
+        return [*self._local.new_output(_local(execution), position, stream=stream, at_line_start=at_line_start)]
 
     def usage(self, execution: ExecutionId) -> ResourceUsage:
         return self._local.usage(_local(execution))

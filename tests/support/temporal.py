@@ -16,15 +16,15 @@ from pathlib import Path
 import psutil
 from temporalio.client import Client
 
-from gitorch.executors.base import Executor, Spec
 from gitorch.executors.local import LocalExecutor
+from gitorch.executors.protocol import Executor, Spec
 from gitorch.executors.temporal.connection import Connection, Target
 from gitorch.executors.temporal.engine import Engine
 from gitorch.executors.temporal.executor import TemporalExecutor
 from gitorch.executors.temporal.host import CannotEnter, Host
 from gitorch.executors.temporal.messages import Order, Result
 from gitorch.executors.temporal.worker import end_process, serve
-from gitorch.services.serve import SERVER_ENVIRONMENT, server_command
+from gitorch.services.workers.server_and_tunnel import SERVER_ENVIRONMENT, server_command
 
 _START_SECONDS = 60.0
 
@@ -58,11 +58,12 @@ class SameFolders:
 
 
 class Server:
-    """A `temporal server start-dev` with a database in a file, which listens on `ip`."""
+    """A `temporal server start-dev` with a database in a file, which listens on `ip`, with more `settings`."""
 
-    def __init__(self, folder: Path, ip: str = "127.0.0.1") -> None:
+    def __init__(self, folder: Path, ip: str = "127.0.0.1", *settings: str) -> None:
         self._folder = folder
         self._ip = ip
+        self._settings = [word for setting in settings for word in ("--dynamic-config-value", setting)]
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -72,7 +73,7 @@ class Server:
 
     def start(self) -> None:
         program = str(Path(sys.executable).parent / "temporal")
-        argv = server_command(program, self._ip, self.port, self._folder / "temporal.db")
+        argv = [*server_command(program, self._ip, self.port, self._folder / "temporal.db"), *self._settings]
         environment = {**SERVER_ENVIRONMENT, **os.environ}
         with (self._folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(argv, stdout=log, stderr=log, env=environment)
@@ -160,10 +161,10 @@ def saved_work(server: Server) -> list[str]:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, ip: str = "127.0.0.1") -> Iterator[Server]:
+def serving(folder: Path, ip: str = "127.0.0.1", *settings: str) -> Iterator[Server]:
     """Run a server."""
     folder.mkdir(parents=True, exist_ok=True)
-    server = Server(folder, ip)
+    server = Server(folder, ip, *settings)
     server.start()
     try:
         yield server

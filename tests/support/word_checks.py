@@ -2,27 +2,60 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
+import subprocess
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from gitorch.flow.merge.judge import UNKNOWN, Verdict
+from gitorch.flow.merge.resolution.judge import UNKNOWN, Verdict
 from gitorch.flow.merge.tree_judge import union_checks
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
 from gitorch.model.task import CheckResult, Task, commit_range
 from tests.support.clashing import WORDS, Night, Rule
-from tests.support.git import run
+
+_ID_BYTES = 20
 
 
-def words_in(folder: Path, commit: Oid) -> frozenset[str]:
-    """Return the words of a commit's tree: of its files and of their names."""
-    archive = run("archive", "--format=tar", commit, cwd=folder).stdout
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tree:
-        files = [entry for entry in tree if entry.isfile()]
-        contents = [file.read().decode() for entry in files if (file := tree.extractfile(entry))]
-    return frozenset(WORDS.findall("\n".join((*(entry.name for entry in files), *contents))))
+class TreeReader:
+    """Reads the words of trees by one git process; it reads each file once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._words: dict[bytes, frozenset[str]] = {}
+        self._process = subprocess.Popen(
+            ["git", "cat-file", "--batch"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        weakref.finalize(self, self._process.communicate)
+
+    def words(self, commit: Oid) -> frozenset[str]:
+        """Return the words of a commit's tree: of its files and of their names."""
+        return self._of_tree(f"{commit}^{{tree}}".encode())
+
+    def _of_tree(self, name: bytes) -> frozenset[str]:
+        found, rest = set[str](), self._read(name)
+        while rest:
+            entry, _, rest = rest.partition(b"\0")
+            mode, _, path = entry.partition(b" ")
+            child, rest = rest[:_ID_BYTES].hex().encode(), rest[_ID_BYTES:]
+            if mode in (b"100644", b"100755"):
+                found.update(WORDS.findall(path.decode()), self._of_file(child))
+            elif mode == b"40000":
+                found.update(WORDS.findall(path.decode()), self._of_tree(child))
+        return frozenset(found)
+
+    def _of_file(self, name: bytes) -> frozenset[str]:
+        if name not in self._words:
+            self._words[name] = frozenset(WORDS.findall(self._read(name).decode()))
+        return self._words[name]
+
+    def _read(self, name: bytes) -> bytes:
+        asked, answers = self._process.stdin, self._process.stdout
+        assert asked is not None
+        assert answers is not None
+        asked.write(name + b"\n")
+        asked.flush()
+        size = int(answers.readline().split()[2])
+        return answers.read(size + 1)[:-1]
 
 
 class WordChecks:
@@ -34,6 +67,7 @@ class WordChecks:
         rules = [night.check, *(rule for work in night.works for rule in work.checks)]
         self._rules: Mapping[str, Rule] = {rule.command(): rule for rule in rules}
         self._words: dict[Oid, frozenset[str]] = {}
+        self._reader = TreeReader(repository.common_dir)
         self.judged: list[Oid] = []
 
     def check(
@@ -68,7 +102,7 @@ class WordChecks:
         """Return the words of a commit's tree."""
         tree = self.repository.tree(commit)
         if tree not in self._words:
-            self._words[tree] = words_in(self.repository.common_dir, commit)
+            self._words[tree] = self._reader.words(commit)
         return self._words[tree]
 
     def _results(self, commit: Oid, checks: Mapping[str, str]) -> tuple[CheckResult, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitorch.model.alarms import describe, skipped
+from gitorch.model.alarms import describe, past_hooks, skipped
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,17 @@ from gitorch.model.alarms import describe, skipped
             skipped("commit-msg"),
             (),
             "gitorch committed what the agent had left, without the repository's commit-msg hook",
+        ),
+        (
+            past_hooks(["pre-commit"], ["1234567890 Add: x"]),
+            (),
+            "1 commit was made past the repository's pre-commit hook: 1234567890 Add: x",
+        ),
+        (
+            past_hooks(["pre-commit", "commit-msg"], [f"{number} x" for number in range(7)]),
+            (),
+            "7 commits were made past the repository's pre-commit and commit-msg hooks: "
+            "0 x; 1 x; 2 x; 3 x; 4 x; and 2 more",
         ),
         ("the alarm file was replaced", (), "the alarm file was replaced"),
     ],

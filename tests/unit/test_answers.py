@@ -278,7 +278,7 @@ def test_a_merge_of_nothing_moves_nothing() -> None:
 
 def test_a_card() -> None:
     """A binary file has no line counts: null, not 0."""
-    changes = (FileChange("a.py", "M", 3, 1), FileChange("logo.png", "A", None, None))
+    changes = (FileChange("a.py", "M", 3, 1), FileChange("logo.png", "A", None, None, size=70))
     one = ReviewCard(
         task=FINISHED, changes=changes, commits=("c1 x",), signals=(RiskSignal(3, "bad", "a.py"), RiskSignal(1, "odd"))
     )
@@ -291,7 +291,7 @@ def test_a_card() -> None:
         "commits": ["c1 x"],
     }
     assert found["signals"] == [{"weight": 3, "text": "bad", "path": "a.py"}, {"weight": 1, "text": "odd"}]
-    assert found["files"][1] == {"path": "logo.png", "status": "A", "added": None, "removed": None}
+    assert found["files"][1] == {"path": "logo.png", "status": "A", "added": None, "removed": None, "size": 70}
 
 
 @pytest.mark.parametrize(

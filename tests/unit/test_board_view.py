@@ -17,12 +17,12 @@ from rich.segment import Segment
 
 from gitorch.cli.terminal.render import console_for, render
 from gitorch.cli.terminal.style import TerminalStyle
-from gitorch.cli.views.board import Board, Details, Tasks
-from gitorch.cli.views.live import follow, watch
+from gitorch.cli.views.running.board import Board, Details, Tasks
+from gitorch.cli.views.running.live import follow, watch
 from gitorch.errors import InvalidInput
 from gitorch.model.naming import TaskId
 from gitorch.model.task import PastAttempt, Phase, State, Task, by_id
-from gitorch.services.attempt_steps import AttemptStep
+from gitorch.services.past.attempt_steps import AttemptStep
 from gitorch.storage.run_records import RunRecord
 from tests.support.pages import BY_NAME, NIGHT, NOW, a_screen, a_stream, a_task, an_attempt, picture, written
 
@@ -257,3 +257,25 @@ def test_a_board_is_drawn_anew_for_each_change_only() -> None:
     board.selected = TaskId("rate-limit")
     assert "→" in "".join(segment.text for segment in drawn())
     assert before != drawn()
+
+
+def test_a_run_counts_its_own_tasks() -> None:
+    """What earlier runs have finished is on the board, and not among what this run has done."""
+    old = a_task("old", 1, State.FINISHED)
+    board = Board(TerminalStyle(), started=NOW, of_run=True)
+    board.publish(by_id([old, a_task("new", 2, State.QUEUED), a_task("taken-over", 3, State.RUNNING)]))
+    assert "0 of 2 done" in shown(board, 80, 24)
+    board.publish(by_id([old, a_task("new", 2, State.FINISHED), a_task("taken-over", 3, State.FINISHED)]))
+    assert "2 of 2 done" in shown(board, 80, 24)
+
+
+def test_a_watcher_counts_the_tasks_of_the_run_that_goes_on() -> None:
+    """It may have begun to watch after some of them had ended; without a run it counts all."""
+    before, after = NOW - timedelta(hours=8), NOW - timedelta(hours=1)
+    old = a_task("old", 1, State.FINISHED, attempt=an_attempt(1, 60, started=before))
+    new = a_task("new", 2, State.FINISHED, attempt=an_attempt(1, 60, started=after))
+    board = Board(TerminalStyle())
+    board.publish(by_id([old, new, a_task("next", 3, State.QUEUED)]))
+    assert "2 of 3 done" in shown(board, 80, 24)
+    board.details = Details(run=RunRecord(started=NOW - timedelta(hours=2)))
+    assert "1 of 2 done" in shown(board, 80, 24)

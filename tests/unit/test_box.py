@@ -15,10 +15,10 @@ import pytest
 from gitorch.config import AgentSettings
 from gitorch.errors import InvalidInput
 from gitorch.model.outcome import ProbeResult
-from gitorch.rooms.boxes import box_environment
-from gitorch.rooms.environment import check_environment
-from gitorch.rooms.sandbox import egress, host, hosts, logins, probing
-from gitorch.rooms.sandbox.box import Box, arguments
+from gitorch.rooms.box_access import box_environment
+from gitorch.rooms.environment_variables import check_environment
+from gitorch.rooms.sandbox import host_programs, host_rules, logins, network_proxy, probing
+from gitorch.rooms.sandbox.bubblewrap import Box, arguments
 
 
 def words(box: Box) -> str:
@@ -54,7 +54,7 @@ def test_what_toolchains_need_of_etc_is_shown(tmp_path: Path) -> None:
     for name in (*shown, *hidden):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    read, _ = host.system(shares_network=False, etc=tmp_path)
+    read, _ = host_programs.system(shares_network=False, etc=tmp_path)
     visible = [Path(inside) for _, inside in read if Path(inside).is_relative_to(tmp_path)]
     for name in (*shown, *hidden):
         is_visible = any((tmp_path / name).is_relative_to(path) for path in visible)
@@ -64,7 +64,7 @@ def test_what_toolchains_need_of_etc_is_shown(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's programs may write the kernel's settings")
 def test_settings_of_the_kernel_are_read_only_for_root() -> None:
     """bubblewrap leaves /proc/sys writable for root without a capability: the kernel runs what `core_pattern` names."""
-    read, _ = host.system(shares_network=False)
+    read, _ = host_programs.system(shares_network=False)
     assert ("/proc/sys", "/proc/sys") in read
     assert not [place for _, place in read if place.startswith("/proc/self") or place.startswith("/proc/1")]
 
@@ -97,7 +97,7 @@ def test_a_name_does_not_lead_to_an_address_of_this_machine(tmp_path: Path) -> N
         client, other = socket.socketpair()
         with client, other:
             other.sendall(f"CONNECT {address} HTTP/1.1\r\n\r\n".encode())
-            gate = egress.Gate([address], str(tmp_path / "log"), "")
+            gate = network_proxy.Gate([address], str(tmp_path / "log"), "")
             # it would relay for ever what it allows
             threading.Thread(target=gate.answer, args=(client,), daemon=True).start()
             assert other.recv(99).startswith(b"HTTP/1.1 403 ")
@@ -125,20 +125,20 @@ def test_a_name_does_not_lead_to_an_address_of_this_machine(tmp_path: Path) -> N
 )
 def test_a_rule_allows_its_host_and_port(rule: str, host: str, port: int, allowed: bool) -> None:
     """Neither another port, nor an address, nor a name that only ends or starts alike."""
-    assert egress.is_allowed([rule], host, port) is allowed
+    assert network_proxy.is_allowed([rule], host, port) is allowed
 
 
 @pytest.mark.parametrize("text", ["host", "host:port", ":80", "a b:80", "host:99999", "ho\nst:80", "hôst:80", "u@h:80"])
 def test_an_address_is_plain(text: str) -> None:
     """What is not a plain name and a port is not connected to."""
     with pytest.raises(ValueError, match=r"^.+$|\n"):
-        egress.split_address(text)
+        network_proxy.split_address(text)
 
 
 def test_programs_in_java_are_led_to_the_proxy(tmp_path: Path) -> None:
     """They do not read the variables of other programs; the user's own options stay, and the last one counts."""
     env = {"MAVEN_OPTS": "-Xmx1g -Dhttps.proxyHost=proxy.example.org", "HTTPS_PROXY": "http://proxy.example.org:80"}
-    port = egress.serve("", str(tmp_path / "log"), [], env).port
+    port = network_proxy.serve("", str(tmp_path / "log"), [], env).port
     ends = [f"-D{scheme}.proxy{end}" for scheme in ("http", "https") for end in ("Host=127.0.0.1", f"Port={port}")]
     options = [*ends, "-Daether.connector.http.useSystemProperties=true"]
     assert env["MAVEN_OPTS"].split() == ["-Xmx1g", "-Dhttps.proxyHost=proxy.example.org", *options]
@@ -152,7 +152,7 @@ def test_hosts_of_an_agent() -> None:
         kind="claude", args=("--x", 'base_url="http://127.0.0.1:81/v1"'), env={"A": "https://gw.example"}
     )
     env = {**settings.env, "HTTPS_PROXY": "http://proxy.example:3128"}
-    assert hosts.rules(settings, ["docs.example.org", "[::1]:90"], env) == (
+    assert host_rules.rules(settings, ["docs.example.org", "[::1]:90"], env) == (
         "api.anthropic.com:443",
         "platform.claude.com:443",
         "gw.example:443",
@@ -161,7 +161,7 @@ def test_hosts_of_an_agent() -> None:
         "docs.example.org:80",
         "[::1]:90",
     )
-    assert hosts.loopback_ports(hosts.rules(settings, ["[::1]:90"], env)) == (81, 90)
+    assert host_rules.loopback_ports(host_rules.rules(settings, ["[::1]:90"], env)) == (81, 90)
 
 
 CLAUDE_SETTINGS = """{"env": {"ANTHROPIC_BASE_URL": "https://gw.example/claude", "DEBUG": 1}, "apiKeyHelper": "x"}"""
@@ -190,15 +190,15 @@ def test_an_agent_reaches_the_model_service_of_its_own_settings(
     (tmp_path / name).write_text(content)
     env = {"CLAUDE_CONFIG_DIR": str(tmp_path), "CODEX_HOME": str(tmp_path)}
     login = logins.prepare(kind, env, tmp_path / "home", tmp_path)
-    allowed = hosts.rules(AgentSettings(kind=kind), [], {}, login.services)
-    assert allowed == (*hosts.BY_KIND[kind], *expected)
+    allowed = host_rules.rules(AgentSettings(kind=kind), [], {}, login.services)
+    assert allowed == (*host_rules.BY_KIND[kind], *expected)
 
 
 @pytest.mark.parametrize("text", ["", "http://x.org", "x.org/path", "*", "x.org:", "a b", "x.org:http"])
 def test_a_host_rule_is_checked(text: str) -> None:
     """A rule that would never match is an error, not a rule."""
     with pytest.raises(InvalidInput):
-        hosts.check(text)
+        host_rules.check(text)
 
 
 def test_a_box_has_its_own_home() -> None:
@@ -231,7 +231,7 @@ def test_tools_of_a_command(tmp_path: Path) -> None:
     script = home / "x" / "agent.py"
     script.touch()
     env = {"HOME": str(home), "PATH": f"{tools}:{home}:{tmp_path}:/usr/bin:relative"}
-    shown = host.tools([str(script), f"--out={tmp_path}"], env, inside=[], hidden=[repository])
+    shown = host_programs.tools([str(script), f"--out={tmp_path}"], env, mounted=[], hidden=[repository])
     assert script in shown
     assert tools in shown
     assert not {home, tmp_path, repository, Path("/usr/bin"), Path("relative")} & set(shown)
@@ -244,7 +244,9 @@ def test_an_installation_is_shown_whole(tmp_path: Path) -> None:
     (environment / "pyvenv.cfg").write_text("home = /usr/bin\n")
     program = environment / "bin" / "tool"
     program.touch()
-    assert environment in host.tools([str(program)], {"PATH": ""}, inside=[], hidden=[tmp_path / "repo" / ".git"])
+    assert environment in host_programs.tools(
+        [str(program)], {"PATH": ""}, mounted=[], hidden=[tmp_path / "repo" / ".git"]
+    )
 
 
 def test_a_codex_login_has_no_refresh_token(tmp_path: Path) -> None:

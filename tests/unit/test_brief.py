@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from gitorch.model import handoff
 from gitorch.model.brief import HANDOFF_BUDGET, first_brief, fix_brief, go_on_brief

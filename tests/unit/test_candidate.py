@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from gitorch.flow.merge.candidate import candidate_tasks, is_current, make_candidate, with_results
+from gitorch.flow.merge.planning.candidate import candidate_tasks, is_current, make_candidate, with_results
 from gitorch.flow.merge.values import Blocked, Failure, MergeConflict, MergePlan
-from gitorch.model.forecast import Candidate, CheckStatus, ExcludedTask, FailingTask
+from gitorch.model.forecasts.conflict_forecast import Candidate, CheckStatus, ExcludedTask, FailingTask
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, State, Task, by_id
 from tests.support.fake_merge import MAIN, approved, approved_tasks, plan_of

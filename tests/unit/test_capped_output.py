@@ -10,20 +10,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from gitorch.executors import capped_output
-from gitorch.executors.base import Running, missing_bytes
 from gitorch.executors.capped_output import CappedOutput, missing_line
 from gitorch.executors.output_reader import LONGEST_LINE, follow, open_output
 from gitorch.executors.output_redaction import OutputRedactor
-from gitorch.model import redact
-from gitorch.model.credential_scan import Scanner
+from gitorch.executors.protocol import Running, missing_bytes
+from gitorch.model.credentials import redaction
+from gitorch.model.credentials.scan import Scanner
 from gitorch.model.outcome import Exit
 
 LIMIT = 8_000
-SCANNER = Scanner(redact.table())
+SCANNER = Scanner(redaction.table())
 PLAIN = Scanner({})
 
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from gitorch.agents.claude.adapter import Claude
 from gitorch.agents.protocol import Agent, ProbeResult, Request
@@ -188,6 +187,36 @@ def test_the_final_event_decides(last: list[bytes], before: list[bytes], ending:
     assert judged(INIT, *before, *last).ending is ending
 
 
+TEXTS = [
+    ("Limit reached \u00b7 resets 5pm (Etc/Unknown) \u00b7 /upgrade to Max", ExitReason.LIMITED),
+    ("5-hour limit reached \u2219 resets 3am", ExitReason.LIMITED),
+    ("You've reached your Opus limit. Resets 1pm (UTC)", ExitReason.LIMITED),
+    ("You've used 100% of your session limit", ExitReason.LIMITED),
+    ("Your limit resets tomorrow at 3am", ExitReason.LIMITED),
+    ("API Error (us.anthropic.sonnet): 403 The security token in the request is expired", ExitReason.UNAUTHENTICATED),
+    ("Your account has been disabled after an automatic review.", ExitReason.UNAUTHENTICATED),
+    ("OAuth session expired and could not be refreshed", ExitReason.UNAUTHENTICATED),
+    ("API Error: 407 no", ExitReason.SETUP),
+    ("configuration file at /home/u/.claude.json is corrupted", ExitReason.SETUP),
+    ("API Error: unable to respond, which appears to violate our Usage Policy", ExitReason.DECLINED),
+    ("API Error: fetch failed", ExitReason.TRANSIENT),
+    ("API Error: getaddrinfo ENOTFOUND api.example.org", ExitReason.TRANSIENT),
+    ("API Error: getaddrinfo EAI_AGAIN api.example.org", ExitReason.TRANSIENT),
+    ("API Error: read ECONNRESET", ExitReason.TRANSIENT),
+    ("API Error: connect ECONNREFUSED 127.0.0.1:8080", ExitReason.TRANSIENT),
+    ("API Error: terminated", ExitReason.TRANSIENT),
+    ("API Error: Request was aborted.", ExitReason.TRANSIENT),
+    ("API Error: unable to get local issuer certificate", ExitReason.TRANSIENT),
+    ("API Error: 400 due to tool use concurrency issues.", ExitReason.FAILED),
+]
+
+
+@pytest.mark.parametrize(("text", "ending"), TEXTS)
+def test_the_text_decides_where_no_code_came(text: str, ending: ExitReason) -> None:
+    """Gateways, and versions of the program, pass on only words."""
+    assert judged(INIT, failed(text, None)).ending is ending
+
+
 def test_the_last_result_counts() -> None:
     """A `result` in the middle is not the end, and what follows the last one changes nothing."""
     good = line(type="result", subtype="success", is_error=False, result="second")
@@ -264,7 +293,9 @@ def test_a_stream_without_an_end_is_lost(ended: Exit, reason: str) -> None:
 
 
 SILENT = [
-    ("error: unknown option '--nope'", ExitReason.FAILED),
+    ("error: unknown option '--nope'", ExitReason.SETUP),
+    ("Error: claude native binary not installed.", ExitReason.SETUP),
+    ("claude: error while loading shared libraries: libc.so.6: file too short", ExitReason.SETUP),
     ("Error: Session ID x is already in use.", ExitReason.FAILED),
     ("Not logged in · Please run /login", ExitReason.UNAUTHENTICATED),
     ("bwrap: execvp claude: No such file or directory", ExitReason.SETUP),

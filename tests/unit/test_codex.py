@@ -10,8 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from gitorch.agents.codex import adapter as module
 from gitorch.agents.codex.adapter import Codex
@@ -97,6 +96,12 @@ ENDINGS = [
     ("unexpected status 529 <unknown status code>: no", ExitReason.TRANSIENT),
     ("Selected model is at capacity. Please try a different model.", ExitReason.TRANSIENT),
     ("idle timeout waiting for SSE", ExitReason.TRANSIENT),
+    ("invalid peer certificate: UnknownIssuer", ExitReason.TRANSIENT),
+    ("The server had an error while processing your request. Sorry about that!", ExitReason.TRANSIENT),
+    ("Conversation is still above the token limit after automatic summarization.", ExitReason.TOO_LONG),
+    ("The 'gpt-5.1-codex' model has been deprecated", ExitReason.SETUP),
+    ("The model `gpt-5-codex` has been retired. Use gpt-5.5.", ExitReason.SETUP),
+    ("unexpected status 400: 'xhigh' is not supported with the 'gpt-5-mini' model", ExitReason.SETUP),
     ("The 'gpt-9' model is not supported when using Codex with a ChatGPT account.", ExitReason.SETUP),
     ("rate limit exceeded: slow down", ExitReason.LIMITED),
     ("To use Codex with your ChatGPT plan, upgrade to Plus: https://x", ExitReason.UNAUTHENTICATED),
@@ -208,7 +213,7 @@ NOISE_LINES = (
 )
 
 SILENT = [
-    ("error: unexpected argument '--nope' found\n", ExitReason.FAILED, "--nope"),
+    ("error: unexpected argument '--nope' found\n", ExitReason.SETUP, "--nope"),
     ("Error: thread/resume failed: no rollout found for thread id x\n", ExitReason.NO_SESSION, "no rollout"),
     ("Not logged in\n", ExitReason.UNAUTHENTICATED, "Not logged in"),
 ]

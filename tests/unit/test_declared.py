@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitorch.agents.declared import declared_outcome
-from gitorch.config import parse
+from gitorch.config import DeclaredOutcome, parse
 from gitorch.config.combine import combine
 from gitorch.errors import InvalidInput
 from gitorch.flow.attempt.results import clear_results, read_result, result_file
@@ -24,23 +24,33 @@ def exited(code: int, cause: str = "exited") -> Exit:
 
 
 @pytest.mark.parametrize(
-    ("code", "declared", "ending"),
+    ("code", "declared", "ending", "reason"),
     [
-        (41, "not logged in", ExitReason.UNAUTHENTICATED),
-        (41, "setup", ExitReason.SETUP),
-        (41, "refused", ExitReason.DECLINED),
-        (41, "limited", ExitReason.LIMITED),
-        (41, "out of budget", ExitReason.EXHAUSTED),
-        (41, "crashed", ExitReason.LOST),
-        (41, "failed", ExitReason.FAILED),
-        (41, "finished", ExitReason.COMPLETED),
-        (40, "finished", ExitReason.FAILED),
+        (41, "not logged in", ExitReason.UNAUTHENTICATED, FAILED.reason),
+        (41, "setup", ExitReason.SETUP, FAILED.reason),
+        (41, "refused", ExitReason.DECLINED, f"refused: {FAILED.reason}"),
+        (41, "limited", ExitReason.LIMITED, FAILED.reason),
+        (41, "out of budget", ExitReason.EXHAUSTED, f"out of budget: {FAILED.reason}"),
+        (41, "crashed", ExitReason.LOST, FAILED.reason),
+        (41, "failed", ExitReason.FAILED, FAILED.reason),
+        (41, "finished", ExitReason.COMPLETED, ""),
+        (40, "finished", ExitReason.FAILED, FAILED.reason),
     ],
 )
-def test_exit_codes(code: int, declared: str, ending: ExitReason) -> None:
-    outcome = declared_outcome(FAILED, {"41": declared}, exited(code), None)  # type: ignore[dict-item]
-    assert outcome.ending is ending
-    assert outcome.reason == ("" if ending is ExitReason.COMPLETED else FAILED.reason)
+def test_exit_codes(code: int, declared: DeclaredOutcome, ending: ExitReason, reason: str) -> None:
+    """The reason names an outcome that nothing else would name where people see it."""
+    outcome = declared_outcome(FAILED, {"41": declared}, exited(code), None)
+    assert (outcome.ending, outcome.reason) == (ending, reason)
+
+
+def test_a_result_file_names_its_own_outcome_and_reason() -> None:
+    """Not that of the exit code in front of it."""
+    rules: dict[str, DeclaredOutcome] = {"41": "refused"}
+    content = b'{"outcome": "out of budget"}'
+    outcome = declared_outcome(FAILED, rules, exited(41), content)
+    assert (outcome.ending, outcome.reason) == (ExitReason.EXHAUSTED, f"out of budget: {FAILED.reason}")
+    outcome = declared_outcome(FAILED, rules, exited(41), b'{"reason": "no secrets"}')
+    assert (outcome.ending, outcome.reason) == (ExitReason.DECLINED, "no secrets")
 
 
 def test_a_stopped_program_does_not_declare_its_outcome() -> None:

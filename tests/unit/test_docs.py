@@ -54,10 +54,15 @@ _INTERNAL = ("gitorch/syntax/", "gitorch/agents/api/")
 """Refusals of the structural merge, which are no errors, and what the api agent's own process says to gitorch."""
 
 
+def _is_own_error(function: ast.expr) -> bool:
+    """Return whether a call is the `super().__init__` of an error with a class of its own."""
+    return ast.unparse(function) == "super().__init__"
+
+
 def _codes() -> set[str]:
     """Return the codes of all errors that commands can end with."""
     errors = (ROOT / "gitorch/errors.py").read_text("utf-8")
-    kinds = {"GitorchError", *re.findall(r"^class (\w+)\(GitorchError\)", errors, re.MULTILINE)}
+    kinds = {"GitorchError", "GitFailed", *re.findall(r"^class (\w+)\(GitorchError\)", errors, re.MULTILINE)}
     codes = set()
     for path in (ROOT / "gitorch").rglob("*.py"):
         if not str(path.relative_to(ROOT)).startswith(_INTERNAL):
@@ -65,7 +70,8 @@ def _codes() -> set[str]:
             codes |= {
                 call.args[0].value
                 for call in calls
-                if isinstance(call.func, ast.Name) and call.func.id in kinds and call.args
+                if (isinstance(call.func, ast.Name) and call.func.id in kinds) or _is_own_error(call.func)
+                if call.args
                 if isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str)
             }
     return codes
@@ -105,7 +111,7 @@ def _options() -> dict[tuple[str, ...], set[str]]:
 
 _OF_OTHERS = ("docs/agents.md", "docs/benchmarks.md", "docs/faults.md", "docs/merge-benchmarks.md", "docs/planning.md")
 """Pages about the options of agents and of benchmarks."""
-_OF_GIT = {"--skip-worktree", "--no-verify", "--permission-mode"}
+_OF_GIT = {"--skip-worktree", "--no-verify", "--permission-mode", "--setting-sources", "--no-ext-diff", "--no-textconv"}
 
 
 def test_every_option_that_a_page_names_exists() -> None:
@@ -118,7 +124,7 @@ def test_every_option_that_a_page_names_exists() -> None:
         for span in re.findall(r"`(?:orchestrate )?([a-z-][^`\n\"]*)", text):
             words = span.split()
             command = max((name for name in tables if (*words[: len(name)],) == name), key=len)
-            known = tables[command] | tables[()] if command else every if words[0].startswith("--") else None
+            known = tables[command] | tables[()] | _OF_GIT if command else every if words[0].startswith("--") else None
             options = [word.partition("=")[0] for word in words if word.startswith("--") and word.strip("-")]
             wrong += [f"{page.name}: {span}" for option in options if known is not None and option not in known]
     assert wrong == []

@@ -6,11 +6,10 @@ import math
 import threading
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
+from gitorch.flow.merge.blame.failing_set import FailingSetSearch
 from gitorch.flow.merge.check_runner import CheckRunner, TaskUnion
-from gitorch.flow.merge.failing_set import FailingSetSearch
 from gitorch.flow.merge.values import FailingSet, Progress
 from gitorch.model import graph
 from gitorch.model.naming import Oid, TaskId

@@ -7,14 +7,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from gitorch.config import combine
 from gitorch.config.layers import FILE, Layer
 from gitorch.errors import InvalidInput
 from gitorch.flow import intake
-from gitorch.flow.merge.resolver import regenerating_command
+from gitorch.flow.merge.resolution.resolver import regenerating_command
 from gitorch.flow.review import FileChange, path_signals
 from gitorch.model import globs
 from gitorch.model.globs import matches, matches_name

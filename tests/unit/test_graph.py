@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from gitorch.errors import InvalidInput
 from gitorch.model.graph import blockers, closure, dependants, merge_order, ready, refuse_broken, stranded

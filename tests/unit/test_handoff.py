@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from gitorch.model import handoff
 from gitorch.model.handoff import LONGEST, Handoff, read, render, render_sections

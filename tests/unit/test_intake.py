@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from gitorch.errors import InvalidInput
 from gitorch.flow.intake import context_text, from_text, headline, read, read_folder, shortened

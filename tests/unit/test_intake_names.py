@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
 from gitorch.errors import InvalidInput
 from gitorch.flow.intake import TaskDraft, headline, read, resolve

@@ -9,7 +9,7 @@ import pytest
 
 from gitorch.agents.key_service import key_service
 from gitorch.config import AgentSettings
-from gitorch.model.key_variables import holds_key
+from gitorch.model.credentials.key_variables import holds_key
 from gitorch.rooms.sandbox import keys, logins
 
 INSIDE = "http://127.0.0.1:3128/key"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gitorch.cli.terminal.style import TerminalStyle
-from gitorch.cli.views import lessons as views
-from gitorch.model.lessons import repeated
+from gitorch.cli.views.reviewing import lessons as views
 from gitorch.model.naming import TaskId
+from gitorch.model.review.lessons import repeated
 from gitorch.model.task import Comment
 
 

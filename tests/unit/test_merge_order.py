@@ -6,12 +6,11 @@ import itertools
 from collections.abc import Iterable, Mapping
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from gitorch.flow.merge.order import best_plan
-from gitorch.flow.merge.plan import choose, plan
-from gitorch.flow.merge.planner import MergePlanner
+from gitorch.flow.merge.planning.order import best_plan
+from gitorch.flow.merge.planning.plan import choose, plan
+from gitorch.flow.merge.planning.planner import MergePlanner
 from gitorch.flow.merge.values import MergePlan, Progress
 from gitorch.model import graph
 from gitorch.model.naming import Oid, TaskId
@@ -142,6 +141,15 @@ def test_a_task_in_conflict_is_not_replayed_again_when_other_paths_change() -> N
     assert [conflict.task.id for conflict in planner.plan_order([*tasks.values()]).conflicts] == ["b"]
     # five in the pass, and two to find the partner
     assert planner.replays <= 7
+
+
+def test_a_conflict_that_may_come_from_a_move_costs_one_more_replay() -> None:
+    """Only when all others were tried it is tried again: not after each of them."""
+    tasks = approved_tasks("a", "b", "c", "d", "e")
+    planner = MergePlanner(FakeReplayer(tasks, silent=groups("a b")), tasks, MAIN, MAIN)
+    planner.read([*tasks.values()])
+    assert planner.count([*tasks.values()]) == 4
+    assert planner.replays == 6
 
 
 CHOICES: list[tuple[list[str] | None, list[str], str]] = [

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from gitorch.errors import InvalidInput
-from gitorch.model.naming import LONGEST_ID, RESERVED, branch_ref, slug, task_id, unused
+from gitorch.model.naming import LONGEST_ID, RESERVED, branch_ref, is_foreign, slug, task_id, unused
 from tests.support.git import run
 
 
@@ -75,3 +74,12 @@ def test_what_cannot_be_a_name(name: str) -> None:
 def test_git_takes_every_task_branch(title: str) -> None:
     """Git's own rules for branches hold for every slug."""
     run("check-ref-format", branch_ref(f"orch/{slug(title)}"), cwd=Path.cwd())
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [("Fix login", False), ("Café", False), ("修正", True), ("🎉🎉 🚀", True), ("?!...", True), ("🎉 Fix", False)],
+)
+def test_a_title_that_an_id_does_not_show(title: str, expected: bool) -> None:
+    """In another script, or without a letter: a board shows it beside the id."""
+    assert is_foreign(title) is expected

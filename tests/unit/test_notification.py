@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
+from gitorch.executors.foreground import BoundedProgram
 from gitorch.model.naming import TaskId
 from gitorch.model.notification import Notification, NotificationKind, notification, of_end, of_task
 from gitorch.model.outcome import ExitReason
 from gitorch.model.task import Attempt, ReasonKind, State, Task
 from gitorch.services.notifications import Notifier, command_sender
 from gitorch.storage.foreign_changes import ForeignChange
+from tests.support.cli import SECONDS, Pipe
 from tests.support.tasks import make_task
 
 NOW = datetime(2026, 11, 29, 2, 13, tzinfo=UTC)
@@ -97,7 +102,9 @@ def test_hostile_text_reaches_the_command_as_data(tmp_path: Path) -> None:
     script = 'printf "%s|" "$ORCHESTRATE_EVENT" "$ORCHESTRATE_TASK" "$ORCHESTRATE_MESSAGE" > env; cat > json'
     command = ("/bin/sh", "-c", f"cd {tmp_path} && {script}")
     send = command_sender(command, {"PATH": "/usr/bin:/bin"}, "/home/user/shop")
-    send(notification(NotificationKind.QUESTION, EVIL, EVIL, TaskId("t1")))
+    sending = send(notification(NotificationKind.QUESTION, EVIL, EVIL, TaskId("t1")))
+    assert sending
+    assert sending.has_ended(SECONDS)
     shown = "$(touch pwned)`touch pwned`; ]0;x '\" <b>"
     assert (tmp_path / "env").read_text("utf-8") == f"question|t1|{shown}|"
     event = json.loads((tmp_path / "json").read_text("utf-8"))
@@ -115,3 +122,36 @@ def test_hostile_text_reaches_the_command_as_data(tmp_path: Path) -> None:
     notifier.post(notification(NotificationKind.ENDED, "over"))
     notifier.close()
     assert notifier.troubles == ["a notification could not be sent: /bin/sh ended with exit code 3: no mail"]
+
+
+def test_events_come_in_order(tmp_path: Path) -> None:
+    """The end of a run comes last, also where all events are posted at once."""
+    script = f"sleep 0.$((3 - $ORCHESTRATE_TITLE)); echo $ORCHESTRATE_TITLE >> {tmp_path / 'events'}"
+    notifier = Notifier([command_sender(("/bin/sh", "-c", script), {"PATH": os.environ["PATH"]}, "x")])
+    for number in range(1, 4):
+        notifier.post(notification(NotificationKind.CHANGED, str(number)))
+    notifier.close()
+    assert (tmp_path / "events").read_text("utf-8").split() == ["1", "2", "3"]
+
+
+def test_a_command_that_hangs_holds_up_nothing(tmp_path: Path) -> None:
+    """Neither the next event nor the end of a run; what is late still arrives, and one warning says so."""
+    go, arrived = Pipe(tmp_path / "go"), Pipe(tmp_path / "arrived")
+    script = f"""[ $ORCHESTRATE_TITLE = quick ] || read word < {go}; echo $ORCHESTRATE_TITLE > {arrived}"""
+    notifier = Notifier([command_sender(("/bin/sh", "-c", script), {}, "x")])
+    notifier.post(notification(NotificationKind.QUESTION, "slow"))
+    notifier.post(notification(NotificationKind.ENDED, "quick"))
+    notifier.close()
+    assert arrived.line() == "quick"
+    assert notifier.troubles == ["notify.command (/bin/sh) still runs; it is ended 30 s after its start"]
+    go.say()
+    assert arrived.line() == "slow"
+
+
+def test_a_program_is_ended_when_its_time_is_over() -> None:
+    """With its children, also if nobody waits for it; a program that cannot be started says why."""
+    command = ("/bin/sh", "-c", "sleep 600 & echo half; wait")
+    with pytest.raises(OSError, match=r"^/bin/sh took longer than 0 s$"):
+        BoundedProgram(command, b"", env={}, seconds=0.3).has_ended(SECONDS)
+    with pytest.raises(OSError, match=r"exit code 127: .*nonexistent"):
+        BoundedProgram(("/nonexistent/x",), b"", env={}, seconds=9).has_ended(SECONDS)

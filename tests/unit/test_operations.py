@@ -8,10 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 import tomli
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from gitorch.git.notes_revert import revert_text
+from gitorch.git.notes.revert import revert_text
 from gitorch.model.naming import Ref, TaskId
 from gitorch.model.refs import RefUpdate
 from gitorch.model.table import field_values, from_table

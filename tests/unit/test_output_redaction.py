@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from gitorch.executors.output_redaction import WINDOW, OutputRedactor
-from gitorch.model import redact
-from gitorch.model.credential_scan import Scanner
+from gitorch.model.credentials import redaction
+from gitorch.model.credentials.scan import Scanner
 
 TOKEN = "ghp_" + "b" * 36
 KEY = "x7Kq-" + "Zt9Lw2Vn8Rb4" + "\"\\'"
 """The value of a variable, with characters that JSON escapes."""
 
-SCANNER = Scanner(redact.table(), {"SHOP_KEY": KEY})
+SCANNER = Scanner(redaction.table(), {"SHOP_KEY": KEY})
 PEM = "-----BEGIN RSA PRIVATE KEY-----\n" + ("MIIEowIBAAKCAQEA7" * 4)[:64] + "\nq3Xk\n-----END RSA PRIVATE KEY-----"
 
 
@@ -92,7 +91,7 @@ def test_an_object_stays_an_object(record: dict[str, object], sizes: list[int]) 
 
     def expected(value: object) -> object:
         if isinstance(value, str):
-            return value.replace(KEY, "[redacted SHOP_KEY]") if value == KEY else redact.redacted(value)
+            return value.replace(KEY, "[redacted SHOP_KEY]") if value == KEY else redaction.redacted(value)
         if isinstance(value, list):
             return [expected(item) for item in value]
         if isinstance(value, dict):

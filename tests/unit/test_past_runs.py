@@ -9,7 +9,7 @@ from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Usage
 from gitorch.model.task import Attempt, PastAttempt, State, Task, TaskSpec
 from gitorch.services.open import open_workspace
-from gitorch.services.past_runs import past_runs
+from gitorch.services.past.past_runs import past_runs
 from gitorch.storage import run_records
 from gitorch.storage.run_records import RunRecord, RunTask
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitorch.cli.terminal.patch import DEFAULTS, Colours, shown, whole_lines
-from gitorch.model.redact import Redactor
+from gitorch.model.credentials.redaction import Redactor
 from tests.support.git import git
 
 HOSTILE = b"x\x1b]52;c;cm0gLXJmIH4K\x07y\x1b[31mred\x1b[8mhidden\x1b[2J\xc2\x9b2J\rEVIL\xff\n"

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gitorch.cli.views import plan as plan_view
+from gitorch.cli.views.planning import plan as plan_view
 from gitorch.errors import InvalidInput, NotFound
 from gitorch.model import plan as planning
 from gitorch.model.naming import TaskId

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from rich.cells import cell_len
 
-from gitorch.cli.views import plan, plan_dialog
+from gitorch.cli.views.planning import plan, plan_dialog
 from gitorch.model.naming import TaskId
 from gitorch.model.plan import PlannedTask, PlanSession, TaskPlan, difference, valid
 from gitorch.model.task import Priority

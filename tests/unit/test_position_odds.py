@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from gitorch.flow.merge.position_odds import PositionOdds, closeness
+from gitorch.flow.merge.blame.position_odds import PositionOdds, closeness
 
 WEIGHTS = st.lists(st.sampled_from([1.0, 2.0, 8.0]), min_size=2, max_size=40)
 

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from gitorch.cli.views.preflight import preflight
+from gitorch.cli.views.running.preflight import preflight
 from gitorch.errors import SetupNeeded
 from gitorch.flow.scheduling.run_limits import RunLimits
+from gitorch.model.forecasts.run_forecast import RunForecast, Span
 from gitorch.model.preflight import Level, Preflight, PreflightLine
-from gitorch.model.run_forecast import RunForecast, Span
 from tests.support.pages import page, picture
 
 _RED = PreflightLine(

@@ -6,17 +6,16 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from gitorch.flow.merge.proof import (
+from gitorch.flow.merge.planning.renames import Rename, Renames
+from gitorch.flow.merge.publishing.proof import (
     UnexpectedChange,
     commit_faults,
     line_faults,
     tree_faults,
     unexpected_changes,
 )
-from gitorch.flow.merge.renames import Rename, Renames
 from gitorch.flow.merge.values import MergePlan, MergeStep
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, State, Task

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from gitorch.model.naming import TaskId
 from gitorch.model.queue_order import in_order, place_at

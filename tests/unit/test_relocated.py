@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.git import relocated
 from gitorch.git.repository import Repository
+from gitorch.git.worktrees import relocated
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\x00\xff{not json\n", b"relative/path\n", b"/elsewhere\x00/x\n"])

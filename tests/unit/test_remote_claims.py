@@ -52,6 +52,13 @@ def test_the_same_question_again_while_the_server_is_away() -> None:
     assert other.ids[0] not in workflow.ids
 
 
+def test_the_same_question_again_while_the_workflow_is_not_ready() -> None:
+    """A step of it has failed, on a machine that is too busy, and is repeated."""
+    workflow = Workflow(refused(RPCStatusCode.FAILED_PRECONDITION), True)
+    assert ask(workflow)
+    assert len({*workflow.ids}) == 1
+
+
 def test_a_workflow_that_has_ended_grants_nothing() -> None:
     """Nobody wants the program any more."""
     assert not ask(Workflow(refused(RPCStatusCode.NOT_FOUND)))

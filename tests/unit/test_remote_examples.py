@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from gitorch.cli.commands.worker import worker_command
-from gitorch.services.serve import is_destination
+from gitorch.services.workers.server_and_tunnel import is_destination
 from tests.support.cli import ROOT
 
 EXAMPLES = ROOT / "examples" / "remote"

@@ -11,12 +11,12 @@ import pytest
 from gitorch import typed
 from gitorch.config import RemoteSettings
 from gitorch.errors import InvalidInput, SetupNeeded
-from gitorch.executors.base import Errand, ResourceLimits, Spec
+from gitorch.executors.protocol import Errand, ResourceLimits, Spec
 from gitorch.executors.temporal.connection import Target
 from gitorch.executors.temporal.messages import Order, Result, Route, order_of, spec_of
 from gitorch.model.outcome import Exit
 from gitorch.services.remote import target_of
-from gitorch.services.worker import remove_old
+from gitorch.services.workers.worker import remove_old
 
 SECRET = "sk-not-to-be-seen"
 ERRAND = Errand(

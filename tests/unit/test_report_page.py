@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from gitorch.cli.views import report_page, report_words
-from gitorch.cli.views.report_diff import patch_files
-from gitorch.cli.views.report_graph import BOX_HEIGHT, BOX_WIDTH, TaskGraph, task_graph
-from gitorch.cli.views.report_timeline import timeline
+import msgspec
+
+from gitorch.cli.views.reporting import report_page, report_text, report_words
+from gitorch.cli.views.reporting.report_diff import patch_files
+from gitorch.cli.views.reporting.report_graph import BOX_HEIGHT, BOX_WIDTH, TaskGraph, task_graph
+from gitorch.cli.views.reporting.report_timeline import CHART_WIDTH, timeline
+from gitorch.git.diff.patch_lines import LineKind, Patch, PatchLine
 from gitorch.model.naming import TaskId
 from gitorch.model.task import State
 from gitorch.services.report import ReportEntry
-from tests.support.pages import NIGHT, NOW, a_task, an_attempt, results
+from tests.support.pages import NIGHT, NOW, a_task, an_attempt, page, results
 from tests.support.report_night import a_report, busy_night, hostile_entry
 
 
@@ -46,6 +49,15 @@ def test_tasks_without_a_connection_stand_below_in_rows() -> None:
     assert graph.width >= max(box.x for box in graph.boxes) + BOX_WIDTH
 
 
+def test_groups_stand_below_each_other() -> None:
+    """What is connected stands together: two chains do not share rows, whatever their order in the queue."""
+    graph = graph_of(a="", x="", b="a", y="x", c="a", z="y")
+    rows = {name: {box.y for box in graph.boxes if box.id in name} for name in ("abc", "xyz")}
+    assert max(rows["abc"]) + BOX_HEIGHT < min(rows["xyz"]) or max(rows["xyz"]) + BOX_HEIGHT < min(rows["abc"])
+    corners = {str(box.id): box.y for box in graph.boxes}
+    assert 2 * corners["a"] == corners["b"] + corners["c"]
+
+
 def test_no_box_says_by_its_colour_alone_that_checks_failed() -> None:
     """Finished work that fails its checks is red, and says why."""
     tasks = [
@@ -54,6 +66,30 @@ def test_no_box_says_by_its_colour_alone_that_checks_failed() -> None:
     ]
     boxes = {box.id: (box.state, box.kind) for box in task_graph(tasks).boxes}
     assert boxes == {"good": ("finished", "finished"), "bad": ("finished, checks failed", "bad")}
+
+
+def test_the_axis_has_round_times() -> None:
+    """Each time stands once, on a whole step, within the chart."""
+    for seconds, step in ((3, 1), (45, 10), (100, 30), (5000, 900), (80_000, 3 * 3600)):
+        task = a_task("a", 1, State.FINISHED, attempts=1, attempt=an_attempt(1, seconds, started=NOW))
+        chart = timeline([ReportEntry(task=task)], NOW + timedelta(seconds=seconds))
+        ticks, left = chart.ticks, chart.label_width
+        words = [word for _, word in ticks]
+        assert 1 <= len(set(words)) == len(words) <= 9
+        for word in words:
+            hours, minutes, *rest = map(int, word.split(":"))
+            assert (hours * 3600 + minutes * 60 + sum(rest)) % step == 0
+        assert all(left <= x <= left + CHART_WIDTH for x, _ in ticks)
+
+
+def test_names_next_to_the_bars_take_only_the_room_that_they_need() -> None:
+    """A phone shows a third of the chart: short names leave it to the bars."""
+    widths = [
+        timeline([ReportEntry(task=a_task(name, 1, State.FINISHED, attempts=1, attempt=an_attempt(1, 9)))], NOW)
+        for name in ("a", "a" * 20, "a" * 60)
+    ]
+    assert [chart.label_width for chart in widths] == [24, 176, 190]
+    assert [min(bar.x for bar in chart.rows[0].bars) for chart in widths] == [24, 176, 190]
 
 
 def test_a_timeline_shows_each_wait() -> None:
@@ -92,6 +128,21 @@ def test_lines_of_a_diff_are_grouped_in_runs() -> None:
     assert (file.added, file.removed) == (2, 1)
 
 
+def test_a_file_that_was_only_renamed_is_folded() -> None:
+    """Its name says all; with changed lines, it is open."""
+    renamed = (
+        PatchLine(LineKind.FILE, "a/old.py b/new.py"),
+        PatchLine(LineKind.META, "rename from old.py"),
+        PatchLine(LineKind.META, "rename to new.py"),
+    )
+    changed = (*renamed, PatchLine(LineKind.HUNK, "@@ -0,0 +1 @@"), PatchLine(LineKind.ADDED, "x", new=1))
+    entry = msgspec.structs.replace(hostile_entry(), patch=Patch(lines=(*renamed, *changed)))
+    assert [(file.is_renamed, file.is_open) for file in patch_files(entry.patch)] == [(True, False), (True, True)]
+    page = report_page.page(a_report(entry), NOW)
+    assert '<details class="file"><summary>new.py <span class="size"> renamed</span></summary>' in page
+    assert '<details class="file" open><summary>new.py' in page
+
+
 def test_a_page_holds_everything_about_a_task() -> None:
     """Comments with their answers, what changed since the review, the end of a failed check, the transcript, tokens."""
     page = report_page.page(busy_night(), NOW)
@@ -126,3 +177,18 @@ def test_no_task_went_both_well_and_wrong() -> None:
     named = {section.title: {name for name, _ in section.lines} for section in report_words.sections(busy_night(), NOW)}
     assert "orders-api" in named["Went wrong"]
     assert not named["Went well"] & named["Went wrong"]
+
+
+def test_a_line_of_the_text_is_broken_below_itself() -> None:
+    """At 60 columns, what does not fit goes on below the name of its task, not at the edge."""
+    lines = page(report_text.text, busy_night(), width=60, now=NOW).splitlines()
+    titles = {section.title for section in report_words.sections(busy_night(), NOW)}
+    assert all(line.startswith("  ") for line in lines[2:] if line and line not in titles)
+    assert any(len(line) > 50 for line in lines)
+
+
+def test_what_a_task_waits_for_stands_alone_or_after_other_facts() -> None:
+    """A queued task has no other facts, and then no dot in front of it."""
+    tasks = [a_task("first", 1, State.QUEUED), a_task("second", 2, State.QUEUED, after=("first",))]
+    page = report_page.page(a_report(*(ReportEntry(task=task) for task in tasks)), NOW)
+    assert '<p class="dim">after first</p>' in page

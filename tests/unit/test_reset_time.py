@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from gitorch.agents import reset_time
+from gitorch.agents import limit_reset
 
 UTC_NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -57,14 +57,34 @@ API = [
     ("reset after 2h30m0s", utc(2026, 11, 22, 14, 30)),
     ("Number of request tokens has exceeded your per-minute rate limit", None),
     ("until 12 agents are done", None),
+    ("Retry after 3600 seconds", utc(2026, 11, 22, 13, 0)),
+    ("retry-after: 3600", utc(2026, 11, 22, 13, 0)),
+    ("resets in ~3 hours", utc(2026, 11, 22, 15, 0)),
+    ("the quota resets on Mon, 23 Nov 2026 03:00:00 GMT", utc(2026, 11, 23, 3, 0)),
+]
+
+ODD = [
+    ("resets 12:30\u202fAM (Asia/Kolkata)", utc(2026, 11, 22, 19, 1)),
+    ("try again at Dec 23rd, 2026,\u00a02:13\u202fPM", utc(2026, 12, 23, 14, 14)),
+    ("resets 3:00 PM EST", utc(2026, 11, 22, 20, 1)),
+    ("resets 3pm ET", utc(2026, 11, 22, 20, 1)),
+    ("resets 15:00 CET", utc(2026, 11, 22, 14, 1)),
+    ("resets 3am (GMT+1)", utc(2026, 11, 23, 2, 1)),
+    ("resets 3am (UTC-03:30)", utc(2026, 11, 23, 6, 31)),
+    ("resets 3am (UTC+99)", utc(2026, 11, 23, 3, 1)),
+    ("try again at 16:15 Zulu", utc(2026, 11, 22, 16, 16)),
+    ("usage limit \u00b7 resets Dec 1", utc(2026, 12, 1)),
+    ("resets Feb 31", None),
+    ('429: {"type":"usage_limit_reached","resets_at":1795395600}', datetime.fromtimestamp(1795395600, UTC)),
+    ('{"resets_in_seconds":3600,"plan":"free"}', utc(2026, 11, 22, 13, 0)),
     ("", None),
 ]
 
 
-@pytest.mark.parametrize(("text", "moment"), CODEX + CLAUDE + API)
+@pytest.mark.parametrize(("text", "moment"), CODEX + CLAUDE + API + ODD)
 def test_every_form_is_read(text: str, moment: datetime | None) -> None:
     """With and without a date, a zone, minutes; times without seconds are rounded up to the minute."""
-    parsed = reset_time.parse(text, UTC_NOON)
+    parsed = limit_reset.parse(text, UTC_NOON)
     assert (datetime.fromtimestamp(parsed, UTC) if parsed else None) == moment
 
 
@@ -84,7 +104,7 @@ LOCAL = [
 @pytest.mark.parametrize(("now", "text", "moment"), LOCAL)
 def test_a_time_without_a_zone_is_local(now: datetime, text: str, moment: datetime) -> None:
     """Also on the nights on which the clock is changed."""
-    parsed = reset_time.parse(text, now)
+    parsed = limit_reset.parse(text, now)
     assert parsed is not None
     assert datetime.fromtimestamp(parsed, UTC) == moment
 
@@ -92,5 +112,5 @@ def test_a_time_without_a_zone_is_local(now: datetime, text: str, moment: dateti
 def test_a_time_that_has_just_passed_is_over() -> None:
     """A limit that ended while its message was on the way is not waited for until tomorrow."""
     late = datetime(2026, 11, 22, 14, 5, tzinfo=UTC)
-    assert reset_time.parse("try again at 2:00 PM", late) == utc(2026, 11, 22, 14, 1).timestamp()
-    assert reset_time.parse("try again at 1:00 PM", late) == utc(2026, 11, 23, 13, 1).timestamp()
+    assert limit_reset.parse("try again at 2:00 PM", late) == utc(2026, 11, 22, 14, 1).timestamp()
+    assert limit_reset.parse("try again at 1:00 PM", late) == utc(2026, 11, 23, 13, 1).timestamp()

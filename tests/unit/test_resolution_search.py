@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from gitorch.flow.merge.judge import UNKNOWN, Verdict
-from gitorch.flow.merge.landing import Choices, Landing
-from gitorch.flow.merge.order import best_plan
-from gitorch.flow.merge.planner import MergePlanner
-from gitorch.flow.merge.proposed_replay import ProposedReplay
-from gitorch.flow.merge.prover import Prover
-from gitorch.flow.merge.resolution_search import ResolutionSearch
-from gitorch.flow.merge.resolved_plan import resolved_plan
+from gitorch.flow.merge.planning.order import best_plan
+from gitorch.flow.merge.planning.planner import MergePlanner
+from gitorch.flow.merge.resolution.judge import UNKNOWN, Verdict
+from gitorch.flow.merge.resolution.landing import Choices, Landing
+from gitorch.flow.merge.resolution.proposed_replay import ProposedReplay
+from gitorch.flow.merge.resolution.prover import Prover
+from gitorch.flow.merge.resolution.resolved_plan import resolved_plan
+from gitorch.flow.merge.resolution.search import ResolutionSearch
 from gitorch.flow.merge.values import MergePlan
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.resolution import ResolvedFile

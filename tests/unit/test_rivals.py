@@ -6,7 +6,7 @@ import pytest
 
 from gitorch.errors import InvalidInput
 from gitorch.flow import intake
-from gitorch.flow.merge.candidate import candidate_tasks
+from gitorch.flow.merge.planning.candidate import candidate_tasks
 from gitorch.model import graph, rivals
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import Attempt, CheckResult, Commits, RivalSpec, State, Task, TaskSpec, by_id

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 import tomli
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from gitorch import data
 from gitorch.model.roles import GENERALIST, Role, built_in_roles, generalist, route

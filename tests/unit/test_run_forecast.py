@@ -6,8 +6,17 @@ import random
 
 import pytest
 
+from gitorch.model.forecasts.run_forecast import (
+    Expectations,
+    NextTask,
+    PastTask,
+    RunForecast,
+    Span,
+    TaskSize,
+    forecast,
+    size_of,
+)
 from gitorch.model.naming import TaskId
-from gitorch.model.run_forecast import Expectations, NextTask, PastTask, RunForecast, Span, TaskSize, forecast, size_of
 
 
 def past(

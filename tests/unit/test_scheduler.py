@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from gitorch.errors import GitorchError, Refused
-from gitorch.flow.scheduling import holds, scheduler
+from gitorch.flow.scheduling import held_agents, scheduler
 from gitorch.flow.scheduling.run_limits import RunLimits, StopCause
 from gitorch.flow.scheduling.scheduler import Scheduler, SchedulerHooks
 from gitorch.model.naming import Oid, TaskId
@@ -58,7 +58,7 @@ class Night:
             failed=self._failed,
             agent=lambda one: one.spec.agent,
             is_ready=lambda name: name not in self.unready,
-            other_agent=lambda unusable: next((name for name in ("b", "c") if name not in unusable), ""),
+            other_agent=lambda _limited, unusable: next((name for name in ("b", "c") if name not in unusable), ""),
             slots=slots,
             disk=Path.cwd(),
             now=now,
@@ -251,6 +251,18 @@ def test_a_limit_can_move_tasks_to_another_agent() -> None:
     assert night.instead_of == [("t1", "a", ""), ("t1", "b", "a"), ("t1", "c", "b"), ("t2", "c", "a"), ("t3", "c", "a")]
 
 
+def test_a_limit_of_an_earlier_run_is_not_forgotten_when_its_task_goes_to_another_agent() -> None:
+    """Nothing is started into it when the other agent meets a limit, too."""
+
+    def carry(one: Task) -> Iterator[Task]:
+        yield from [limited(one, 7_200)] if one.spec.agent == "b" else finish(one)
+
+    until = datetime.now(UTC) + timedelta(hours=1)
+    night = Night(limited(change(task(1), state=State.RUNNING, attempt=Attempt(number=1, agent="a")), 7_200), task(2))
+    night = Night(*night.tasks.values(), carry=carry, max_agents=1, switch_on_limit=True, until=until).run()
+    assert {agent for _, agent, _ in night.instead_of} == {"b", "c"}
+
+
 def test_a_task_that_cannot_start_with_another_agent_keeps_its_own() -> None:
     """What was asked for is not forgotten because another agent was tried."""
 
@@ -267,7 +279,7 @@ def test_a_task_that_cannot_start_with_another_agent_keeps_its_own() -> None:
 @pytest.mark.parametrize("ending", [ExitReason.UNAUTHENTICATED, ExitReason.SETUP])
 def test_an_agent_is_released_when_a_failed_probe_succeeds(ending: ExitReason, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody logs in, or the program is back: what was held goes on, and nothing was tried meanwhile."""
-    monkeypatch.setattr(holds, "PROBE_SECONDS", 0.05)
+    monkeypatch.setattr(held_agents, "PROBE_SECONDS", 0.05)
 
     def carry(one: Task) -> Iterator[Task]:
         if one.attempts == 1 and one.id == "t1":
@@ -475,6 +487,28 @@ def test_a_budget_in_tokens_counts_every_agent() -> None:
     left = night.schedule.stop_reason()
     assert left is not None
     assert left.reason == "the budget of 2000 tokens is used up (2000)"
+
+
+def test_a_budget_that_the_last_task_uses_up_has_stopped_nothing() -> None:
+    """It is used up while the task still runs, but no task is left: the run is done, as without a budget."""
+    spent = Usage(usd=2.0)
+    interrupted = threading.Event()
+
+    def carry(one: Task) -> Iterator[Task]:
+        interrupted.wait(30)  # too late: it has done its work
+        yield change(change_attempt(one, usage=spent), state=State.FINISHED)
+
+    night = Night(task(1), carry=carry)
+    hooks = msgspec.structs.replace(
+        night.schedule.hooks,
+        in_flight=lambda names: spent if names else Usage(),
+        interrupt=lambda *_: interrupted.set(),
+    )
+    night.schedule = Scheduler(hooks, RunLimits(max_agents=1, budget=1.0), night.stop)
+    night.run()
+    assert night.states() == {"t1": "finished"}
+    assert night.schedule.stopped is not None
+    assert night.schedule.stop_reason() is None
 
 
 def test_a_task_that_runs_counts_as_a_review_to_come() -> None:

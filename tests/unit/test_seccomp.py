@@ -64,6 +64,22 @@ def verdict(program: bytes, architecture: int, number: int, *arguments: int) -> 
         (53, (40,), errno.EAFNOSUPPORT),
         (16, (0, 0x5401), 0),  # ioctl: TCGETS
         (16, (0, 0x5412), errno.EPERM),  # TIOCSTI
+        (90, (0, 0o755), 0),  # chmod
+        (90, (0, 0o4755), errno.EPERM),
+        (90, (0, 0o2775), 0),  # of a folder that a group shares
+        (91, (0, 0o4700), errno.EPERM),  # fchmod
+        (268, (0, 0, 0o6755), errno.EPERM),  # fchmodat
+        (452, (0, 0, 0o4755), errno.EPERM),  # fchmodat2
+        (2, (0, 0o101, 0o644), 0),  # open, to create
+        (2, (0, 0o101, 0o4755), errno.EPERM),
+        (2, (0, 0, 0o4755), 0),  # only to read: the mode means nothing
+        (257, (0, 0, 0o101, 0o2755), errno.EPERM),  # openat
+        (257, (0, 0, 0x410002, 0o4755), errno.EPERM),  # a file without a name yet
+        (257, (0, 0, 0, 0o4755), 0),
+        (437, (), errno.ENOSYS),  # openat2
+        (85, (0, 0o4755), errno.EPERM),  # creat
+        (259, (0, 0, 0o104755), errno.EPERM),  # mknodat
+        (133, (0, 0o100644), 0),
         (0x40000000 + 41, (40,), errno.ENOSYS),  # the x32 numbers
     ],
 )
@@ -82,6 +98,10 @@ def test_calls_on_x86_64(number: int, arguments: tuple[int, ...], error: int) ->
         (220, (17,), 0),  # clone
         (198, (40,), errno.EAFNOSUPPORT),  # socket
         (198, (2,), 0),
+        (53, (0, 0, 0o4755), errno.EPERM),  # fchmodat
+        (56, (0, 0, 0o101, 0o4755), errno.EPERM),  # openat
+        (56, (0, 0, 0o101, 0o755), 0),
+        (33, (0, 0, 0o104755), errno.EPERM),  # mknodat
     ],
 )
 def test_calls_on_aarch64(number: int, arguments: tuple[int, ...], error: int) -> None:

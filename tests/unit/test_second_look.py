@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 
+import msgspec
 import pytest
 
 from gitorch.cli.terminal.style import TerminalStyle
-from gitorch.cli.views.second_look import second_look as page
-from gitorch.flow.review.second_look import read_marks, second_look, unseen
-from gitorch.git.file_patches import BranchPatch, FilePatch, Hunk
-from gitorch.git.hunk_ids import hunk_patches
-from gitorch.git.patch_lines import LineKind, PatchLine
-from gitorch.model.answers import LONGEST_ANSWER, read_answers, read_question_answers
+from gitorch.cli.views.reviewing.second_look import second_look as page
+from gitorch.flow.review.second_look import changes_since, read_marks, second_look, unseen
+from gitorch.git.diff.file_patches import BranchPatch, FilePatch, Hunk
+from gitorch.git.diff.hunk_ids import hunk_patches
+from gitorch.git.diff.patch_lines import LineKind, PatchLine
 from gitorch.model.note import ViewedNote
+from gitorch.model.review.answers import LONGEST_ANSWER, read_answers, read_question_answers
 from gitorch.model.task import Comment
 
 
@@ -101,6 +102,25 @@ def test_comments_stand_beside_the_code_with_their_answers() -> None:
         "-old",
         "+newer",
     ]
+
+
+def _new_lines(path: str, first: int, *texts: str) -> FilePatch:
+    lines = tuple(PatchLine(LineKind.ADDED, text, new=first + count) for count, text in enumerate(texts))
+    hunk = Hunk(f"@@ +{first} @@", first, first, lines)
+    return msgspec.structs.replace(_file(path), hunks=(hunk,))
+
+
+def test_only_the_new_part_of_a_hunk_is_shown() -> None:
+    """The interdiff stands for a file where a part was there before; a file that is new or rewritten is shown whole."""
+    hunks = hunk_patches(BranchPatch((_new_lines("long", 1, *"abcdef"), _new_lines("new", 1, "x", "y"))))
+    interdiff = hunk_patches(
+        BranchPatch((_new_lines("long", 3, "c"), _new_lines("new", 1, "x", "y"), _new_lines("other", 1, "z")))
+    )
+    changed = [hunk.place for hunk in changes_since(hunks, interdiff, is_same_base=True)]
+    assert changed == ["long:3", "new:1", "other:1"]
+    moved = [*interdiff, *hunk_patches(BranchPatch((_new_lines("long", 90, "upstream"),)))]
+    assert [hunk.place for hunk in changes_since(hunks, moved, is_same_base=False)] == ["long:3", "new:1"]
+    assert changes_since(hunks, [], is_same_base=True) == tuple(hunks)
 
 
 def test_answers_to_questions_are_read_by_number() -> None:

@@ -355,6 +355,18 @@ def test_nothing_is_a_setting_where_nothing_was_tried() -> None:
     assert "# not tried: there is no commit yet" in text
 
 
+def test_an_install_step_that_did_not_work_is_a_comment() -> None:
+    """pnpm is not installed: the file names the command of the lock file, not npm's."""
+    short = config_text([trial("pnpm", FAILED, run=("pnpm install --frozen-lockfile",))], [])
+    assert '# run  = ["pnpm install --frozen-lockfile"]' in short.splitlines()
+
+    long = config_text([trial("pnpm", FAILED, run=("pnpm install " + "a" * 60, "pnpm build " + "b" * 60))], [])
+    assert tomli.loads(long)["prepare"] == {}
+    assert '#   "pnpm build ' + "b" * 60 + '",' in long.splitlines()
+
+    assert '# run  = ["npm ci"]' in config_text([], []).splitlines()
+
+
 def test_names_are_unique() -> None:
     again = CheckTrial(name="test", command="b", passed=True)
     names = check_names([trial("uv", PASSED), trial("npm in web", again), trial("go", again)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitorch.model.severity import with_severity
+from gitorch.model.review.severity import with_severity
 from gitorch.model.task import Comment
 
 

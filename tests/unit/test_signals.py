@@ -5,15 +5,19 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from gitorch.flow.review.attempt_signals import task_signals
-from gitorch.flow.review.check_files import check_file_signals
-from gitorch.flow.review.file_signals import file_signals
-from gitorch.flow.review.patch_signals import patch_signals
-from gitorch.flow.review.rules import MAX_NAMED, shortened, signal, table
-from gitorch.flow.review.settings_diff import read_settings
-from gitorch.git.file_patches import NO_FILE, FilePatch, read_files
+from gitorch.flow.review.signals.attempt_signals import task_signals
+from gitorch.flow.review.signals.check_files import check_file_signals, personal_check_signals
+from gitorch.flow.review.signals.file_signals import file_signals
+from gitorch.flow.review.signals.patch_signals import patch_signals
+from gitorch.flow.review.signals.rules import MAX_NAMED, shortened, signal, table
+from gitorch.flow.review.signals.settings_diff import read_settings
+from gitorch.flow.review.signals.softened_assertions import softened_assertions
+from gitorch.git.diff.file_changes import FileChange
+from gitorch.git.diff.file_patches import NO_FILE, FilePatch, Hunk, read_files
+from gitorch.git.diff.patch_lines import LineKind, PatchLine
 from gitorch.model import alarms
 from gitorch.model.naming import TaskId
 from gitorch.model.task import Attempt, PastAttempt, Task
@@ -51,6 +55,33 @@ def test_labelled_branches_get_their_signals(tmp_path: Path) -> None:
     assert false == []
 
 
+def test_the_markers_of_a_conflict_are_a_signal() -> None:
+    """A heading that is underlined is none: both ends of a conflict must be there."""
+
+    def kinds(*texts: str) -> list[str]:
+        lines = tuple(PatchLine(LineKind.ADDED, text, new=at) for at, text in enumerate(texts, start=1))
+        file = msgspec.structs.replace(_changed("a.py"), hunks=(Hunk("@@", 1, 1, lines),))
+        return [f"{entry.kind}:{entry.line}" for entry in file_signals(file)]
+
+    assert kinds("x", "<<<<<<< HEAD", "one", "=======", "two", ">>>>>>> other") == ["conflict-marker:2"]
+    assert kinds("<<<<<<< HEAD", "=======") == []
+    assert [entry.kind for entry in file_signals(_changed("sub/.gitignore"))] == ["ignore-changed"]
+
+
+def test_only_white_space_is_a_signal() -> None:
+    """Also other line ends; an added empty line in between is one change more, and a moved word is not."""
+
+    def signals(before: list[str], after: list[str]) -> list[str]:
+        lines = [PatchLine(LineKind.REMOVED, text, new=1) for text in before]
+        lines += [PatchLine(LineKind.ADDED, text, new=1) for text in after]
+        file = msgspec.structs.replace(_changed("a.py"), hunks=(Hunk("@@", 1, 1, tuple(lines)),))
+        return [entry.kind for entry in file_signals(file)]
+
+    assert signals(["one", "two"], ["one  ", "\ttwo\r", ""]) == ["white-space"]
+    assert signals(["one two"], ["two one"]) == []
+    assert signals([], ["one"]) == []
+
+
 def _changed(path: str, old_mode: str = "100644") -> FilePatch:
     return FilePatch(path=path, old_path=path, status="M", old_mode=old_mode, new_mode="100644")
 
@@ -67,10 +98,69 @@ def test_scripts_that_a_check_runs_stand_out() -> None:
     ]
 
 
-@pytest.mark.parametrize("path", [".vscode/tasks.json", ".devcontainer/devcontainer.json", ".envrc", "src/x.pth"])
-def test_files_that_run_by_themselves_stand_out(path: str) -> None:
-    """Opening the branch in an editor or a shell is enough."""
-    assert [entry.kind for entry in file_signals(_changed(path, NO_FILE))] == ["runs-by-itself"]
+def test_scripts_of_personal_checks_stand_out() -> None:
+    """The user's own checks and those of a task run files of the branch, too; each file is named once."""
+    checks = {"mine": "./verify.sh --all", "task": "python tools/probe.py tests/test_a.py && ./verify.sh"}
+    changes = [
+        FileChange("verify.sh", "M", 1, 1),
+        FileChange("tools/probe.py", "D", 0, 9),
+        FileChange("tests/test_a.py", "M", 1, 1),
+        FileChange("other.sh", "M", 1, 1),
+    ]
+    found = [*personal_check_signals(checks, changes, ())]
+    assert [(entry.kind, entry.path, entry.text) for entry in found] == [
+        ("check-script", "verify.sh", "the check mine runs it, and it was changed"),
+        ("check-script", "tools/probe.py", "the check task runs it, and it was deleted"),
+    ]
+    assert [entry.path for entry in personal_check_signals(checks, changes, {"verify.sh"})] == ["tools/probe.py"]
+
+
+def test_many_assertions_are_compared_in_no_time() -> None:
+    """What would take the square of the lines, or of a line, is left out; what is no number stops no review."""
+    removed = [PatchLine(LineKind.REMOVED, f"assert a.b_{number} == 1", old=number) for number in range(1, 20_000)]
+    added = [PatchLine(LineKind.ADDED, f"assert a.b_{number}", new=number) for number in range(1, 20_000)]
+    odd = [
+        PatchLine(LineKind.ADDED, "abs(" * 100_000, new=20_000),
+        PatchLine(LineKind.ADDED, "f(abs=1.2.3)", new=20_001),
+        PatchLine(LineKind.REMOVED, "f(abs=.)", old=20_001),
+    ]
+    hunk = Hunk("@@", 1, 1, (*removed, *added, *odd))
+    file = msgspec.structs.replace(_changed("tests/test_a.py"), hunks=(hunk,))
+    assert len([*softened_assertions([file])]) == 200
+
+
+_ACTING = {
+    "instructions-changed": (
+        *("CLAUDE.md", "docs/AGENTS.md", "CLAUDE.local.md", "AGENTS.override.md", ".mcp.json", ".claude/settings.json"),
+        *(".claude/agents/a.md", ".codex/config.toml", ".agents/skills/a/SKILL.md", ".vscode/mcp.json", ".rules"),
+        *(".github/instructions/a.instructions.md", ".github/prompts/a.prompt.md", ".junie/guidelines.md", "claude.md"),
+    ),
+    "runs-by-itself": (
+        *(
+            ".vscode/tasks.json",
+            ".vscode/settings.json",
+            ".VSCode/Tasks.json",
+            "shop.code-workspace",
+            ".idea/workspace.xml",
+        ),
+        *(".zed/tasks.json", ".exrc", ".nvim.lua", ".dir-locals.el", ".gdbinit", ".devcontainer/devcontainer.json"),
+        *(".envrc", "src/x.pth", "build.rs", ".npmrc", "binding.gyp", ".mvn/extensions.xml"),
+        "gradle/wrapper/gradle-wrapper.properties",
+    ),
+    "runs-first": ("conftest.py", "tests/conftest.py", "setup.py"),
+    "source-changed": (".lfsconfig", "pip.conf"),
+    "credits-changed": (".git-blame-ignore-revs", ".mailmap"),
+    "submodule": (".gitmodules",),
+    "ci-changed": (".github/workflows/a.yml",),
+    "hook-changed": (".husky/pre-commit", ".pre-commit-config.yaml"),
+}
+"""Files that act on the machine of who has the branch, or on the next agent, by the kind of their signal."""
+
+
+@pytest.mark.parametrize(("kind", "path"), [(kind, path) for kind, paths in _ACTING.items() for path in paths])
+def test_files_that_act_stand_out(kind: str, path: str) -> None:
+    """Opening, building or testing the branch is enough, or that an agent works on it; letter case hides none."""
+    assert [entry.kind for entry in file_signals(_changed(path, NO_FILE))] == [kind]
 
 
 @pytest.mark.parametrize("pair", ["{left: *x%d, right: *x%d}", "[*x%d, *x%d]"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gitorch.flow.merge.squash import squashed_commit
+from gitorch.flow.merge.planning.squash import squashed_commit
 from gitorch.git.objects import parse_commit
 from gitorch.model.naming import Oid
 

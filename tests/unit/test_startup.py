@@ -76,7 +76,7 @@ def test_a_merge_without_checks_loads_no_rooms(repository_folder: Path) -> None:
     """What programs run in, agents and a bar for the terminal are not loaded where no check runs."""
     days.approve(days.finished(repository_folder, "one", "two"), "one", "two")
     found = loaded(repository_folder, "merge", "-q")
-    assert "gitorch.services.merge" in found, "the command did not run"
+    assert "gitorch.services.merging.merge" in found, "the command did not run"
     heavy = {"gitorch.rooms.trees", "gitorch.rooms.context", "gitorch.syntax", "rich.progress", "rich.live"}
     assert found & {*FOREIGN, *_LAZY - {"gitorch.replay"}, *heavy} == set()
 
@@ -92,12 +92,15 @@ def test_completing_a_command_loads_no_command(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_run_without_conflicts_loads_little(repository_folder: Path) -> None:
-    """YAML, TLS, the matcher of globs and the merge by structure are for what few runs meet."""
+    """YAML, TLS, the matcher of globs, the merge by structure and other agents are for what few runs meet."""
     cli = Cli(repository_folder)
     cli("submit", told("Write a file", saved("new.txt", "new")))
     found = loaded(repository_folder, "run")
     assert cli.states() == {"write-a-file": "finished"}
     assert found & {"anthropic", "yaml", "ssl", "pathspec", "gitorch.syntax.proposals", "tomllib"} == set()
+    names = ("acp.adapter", "claude.adapter", "codex.adapter", "codex.stream", "limit_reset")
+    assert found & {f"gitorch.agents.{name}" for name in names} == set()
+    assert "gitorch.agents.command" in found
 
 
 def test_status_loads_no_openssl(repository_folder: Path) -> None:

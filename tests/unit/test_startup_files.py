@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitorch.git.repository import Repository
-from gitorch.services import startup_files
+from gitorch.services.change_watch import startup_files
 
 NOWHERE = Repository(Path("/nonexistent"), None, None)
 
@@ -57,3 +57,26 @@ def test_the_modes_of_devices_are_compared(tmp_path: Path) -> None:
     """A box has the machine's own /dev/null, and an agent of root's may change its permissions for everybody."""
     states = startup_files.states(NOWHERE, {"HOME": str(tmp_path)}, is_reachable=False)
     assert states["mode of /dev/null"] == f"{Path('/dev/null').stat().st_mode & 0o7777:o}"
+
+
+def test_what_starts_programs_later_is_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs of `at`, timers of systemd, and for root the machine's own files; not what connections of ssh write."""
+    home, jobs, machine = tmp_path / "home", tmp_path / "jobs", tmp_path / "etc"
+    for folder in (home / ".ssh", jobs, machine, tmp_path / "run" / "systemd" / "transient"):
+        folder.mkdir(parents=True)
+    monkeypatch.setattr(startup_files, "_JOB_FOLDERS", (str(tmp_path / "missing"), str(jobs)))
+    monkeypatch.setattr(startup_files, "_OF_THE_MACHINE", (machine,))
+    environment = {"HOME": str(home), "XDG_RUNTIME_DIR": str(tmp_path / "run")}
+    before = startup_files.states(NOWHERE, environment)
+    (jobs / "a00001").touch()
+    (machine / "profile").touch()
+    for name in (".ssh/known_hosts", ".ssh/known_hosts.old", ".ssh/id_ed25519"):
+        (home / name).touch()
+    for name in ("a.timer", "app-editor.scope"):
+        (tmp_path / "run" / "systemd" / "transient" / name).touch()
+    after = startup_files.states(NOWHERE, environment)
+    changed = {Path(name).name for name in before | after if before.get(name) != after.get(name)}
+    assert changed - {"profile"} == {"your jobs of at", "id_ed25519", "a.timer"}
+    assert ("profile" in changed) == (os.geteuid() == 0)
+    in_box = startup_files.states(NOWHERE, environment, is_reachable=False)
+    assert not any(name.startswith((str(tmp_path), "your ")) for name in in_box)

@@ -7,22 +7,23 @@ import re
 import subprocess
 import sys
 
+import msgspec
 import pytest
 from rich.cells import cell_len
 
 from gitorch.cli.views import status
-from gitorch.model.forecast import Candidate
+from gitorch.model.forecasts.conflict_forecast import Candidate, Conflict, ExcludedTask
 from gitorch.model.naming import Oid, TaskId
-from gitorch.model.resolution import Resolution
+from gitorch.model.resolution import Resolution, ResolvedFile
 from gitorch.model.task import State, Task
-from tests.support.pages import NIGHT, NOW, WHERE, a_task, night, page, picture
+from tests.support.pages import NIGHT, NOW, WHERE, a_task, an_attempt, night, page, picture
 from tests.support.tasks import with_fields
 
 
 def test_status_at_100_columns() -> None:
     """Whose turn it is, with what has room."""
     assert night(100) == picture("""
-        shop   on main   orch/integration at 4bc72dc
+        shop   orch/integration at 4bc72dc
         15 tasks: 3 to review, 1 in conflict, 1 with a question, 1 failed, 1 running, 1 rate-limited until
                   09:12, 2 to merge, 3 queued, 1 merged, 1 dropped · $6.62 + 858k tok (no price)
 
@@ -50,16 +51,16 @@ def test_status_at_100_columns() -> None:
         –  bad-idea       rejected     3m00s                       $0.10  not what was meant
         1 column hidden: attempt
 
-        ↳ orchestrate review             3 to review
-        ↳ orchestrate resume e2e-tests   answer the question
-        ↳ orchestrate merge -n           show 1 conflict
+        ↳ orchestrate review                      3 to review
+        ↳ orchestrate resume e2e-tests -m "..."   answer the question
+        ↳ orchestrate merge -n                    show 1 conflict
         """)
 
 
 def test_status_at_80_columns() -> None:
     """The columns that matter least are hidden first, and said to be."""
     assert night(80) == picture("""
-        shop   on main   orch/integration at 4bc72dc
+        shop   orch/integration at 4bc72dc
         15 tasks: 3 to review, 1 in conflict, 1 with a question, 1 failed, 1 running, 1
                   rate-limited until 09:12, 2 to merge, 3 queued, 1 merged, 1 dropped ·
                   $6.62 + 858k tok (no price)
@@ -88,16 +89,16 @@ def test_status_at_80_columns() -> None:
         –  bad-idea                            $0.10  not what was meant
         3 columns hidden: state, took, attempt
 
-        ↳ orchestrate review             3 to review
-        ↳ orchestrate resume e2e-tests   answer the question
-        ↳ orchestrate merge -n           show 1 conflict
+        ↳ orchestrate review                      3 to review
+        ↳ orchestrate resume e2e-tests -m "..."   answer the question
+        ↳ orchestrate merge -n                    show 1 conflict
         """)
 
 
 def test_status_at_60_columns() -> None:
     """At sixty the task, its state and what is next are left."""
     assert night(60) == picture("""
-        shop   on main   orch/integration at 4bc72dc
+        shop   orch/integration at 4bc72dc
         15 tasks: 3 to review, 1 in conflict, 1 with a question, 1
                   failed, 1 running, 1 rate-limited until 09:12, 2
                   to merge, 3 queued, 1 merged, 1 dropped · $6.62 +
@@ -127,16 +128,16 @@ def test_status_at_60_columns() -> None:
         –  bad-idea               not what was meant
         5 columns hidden: diff, cost, state, took, attempt
 
-        ↳ orchestrate review             3 to review
-        ↳ orchestrate resume e2e-tests   answer the question
-        ↳ orchestrate merge -n           show 1 conflict
+        ↳ orchestrate review                      3 to review
+        ↳ orchestrate resume e2e-tests -m "..."
+        ↳ orchestrate merge -n                    show 1 conflict
         """)
 
 
 def test_status_below_60_columns() -> None:
     """Narrower than that, a task takes two lines."""
     assert night(50) == picture("""
-        shop   on main   orch/integration at 4bc72dc
+        shop   orch/integration at 4bc72dc
         15 tasks: 3 to review, 1 in conflict, 1 with a
                   question, 1 failed, 1 running, 1
                   rate-limited until 09:12, 2 to merge, 3
@@ -174,16 +175,16 @@ def test_status_below_60_columns() -> None:
         – bad-idea  rejected
           not what was meant · attempt 1 · 3m00s · $0.10
 
-        ↳ orchestrate review             3 to review
-        ↳ orchestrate resume e2e-tests
-        ↳ orchestrate merge -n           show 1 conflict
+        ↳ orchestrate review
+        ↳ orchestrate resume e2e-tests -m "..."
+        ↳ orchestrate merge -n
         """)
 
 
 def test_status_for_programs() -> None:
     """Without a terminal: no headings, no gaps, nothing cut, a dash for what is not there."""
     assert night(None) == picture("""
-        shop   on main   orch/integration at 4bc72dc
+        shop   orch/integration at 4bc72dc
         15 tasks: 3 to review, 1 in conflict, 1 with a question, 1 failed, 1 running, 1 rate-limited until 09:12, 2 to merge, 3 queued, 1 merged, 1 dropped · $6.62 + 858k tok (no price)
            Task           State       Attempt    Took      Diff  Checks      Cost  Next
         ❯  login-form     finished          1   1h15m  +402 -12  ✗ 1/2      $2.20  review: checks failed: test
@@ -201,16 +202,16 @@ def test_status_for_programs() -> None:
         ↺  typo-fixes     queued            1   3m00s         -  -          $0.10  sent back with 1 comment
         ●  old-thing      merged            1   3m00s         -  ✓ 2/2      $0.10  as 9f3c21a
         –  bad-idea       rejected          1   3m00s         -  -          $0.10  not what was meant
-        ↳ orchestrate review             3 to review
-        ↳ orchestrate resume e2e-tests   answer the question
-        ↳ orchestrate merge -n           show 1 conflict
+        ↳ orchestrate review                      3 to review
+        ↳ orchestrate resume e2e-tests -m "..."   answer the question
+        ↳ orchestrate merge -n                    show 1 conflict
         """)
 
 
 def test_status_on_a_dumb_terminal() -> None:
     """ASCII stands for every symbol."""
     assert night(80, symbols=False) == picture("""
-        shop   on main   orch/integration at 4bc72dc
+        shop   orch/integration at 4bc72dc
         15 tasks: 3 to review, 1 in conflict, 1 with a question, 1 failed, 1 running, 1
                   rate-limited until 09:12, 2 to merge, 3 queued, 1 merged, 1 dropped -
                   $6.62 + 858k tok (no price)
@@ -239,9 +240,9 @@ def test_status_on_a_dumb_terminal() -> None:
         -  bad-idea                            $0.10  not what was meant
         3 columns hidden: state, took, attempt
 
-        -> orchestrate review             3 to review
-        -> orchestrate resume e2e-tests   answer the question
-        -> orchestrate merge -n           show 1 conflict
+        -> orchestrate review                      3 to review
+        -> orchestrate resume e2e-tests -m "..."   answer the question
+        -> orchestrate merge -n                    show 1 conflict
         """)
 
 
@@ -276,6 +277,17 @@ def test_ascii_is_ascii() -> None:
     assert night(50, symbols=False, colour=True).isascii()
 
 
+def test_a_task_that_takes_much_of_the_disk_says_so() -> None:
+    def shown(size: int, worktree: str = "/w/login") -> str:
+        attempt = an_attempt(1, 60.0, disk=size)
+        task = a_task("login", 1, State.FINISHED, attempts=1, attempt=attempt, worktree=worktree)
+        return page(status.status, [task], width=120)
+
+    assert "on the disk" not in shown(900_000_000)
+    assert "12 GB on the disk" in shown(12_300_000_000)
+    assert "on the disk" not in shown(12_300_000_000, worktree="")
+
+
 def test_what_is_not_judged_is_said_in_words_and_red() -> None:
     """Finished work without a check shows `none`, in red, and the reason beside it."""
     row = next(line for line in night(120, colour=True).splitlines() if "api-docs" in line)
@@ -308,6 +320,9 @@ def test_a_run_that_goes_on_and_a_warning_stand_at_the_top() -> None:
     ).splitlines()
     assert shown[:2] == ["shop   run in progress", r"warning: no sandbox\x1b[2J"]
     assert shown[-1] == "↳ orchestrate watch   watch the run"
+    later = NOW.replace(hour=23, minute=0)
+    waiting = page(status.status, [], repository="shop", running=True, run_start=later, width=80, now=NOW)
+    assert waiting.splitlines()[0] == "shop   run starts at 23:00"
 
 
 def a_thousand() -> list[Task]:
@@ -358,14 +373,32 @@ def test_a_status_imports_only_tables() -> None:
 def test_a_proven_resolution_is_the_next_step() -> None:
     """Only of tasks that are in conflict now, and only what is proven."""
     tasks = [a_task(name, number, State.CONFLICTED) for number, name in enumerate(("a", "b"), 1)]
+    candidate = _with_resolutions(_resolution("a"), _resolution("b", proven=False), _resolution("finished"))
+    shown = page(status.status, tasks, candidate=candidate, now=NOW)
+    assert "merge --resolved   take 1 proven resolution\n" in shown
+    assert "--resolved" not in page(status.status, tasks, now=NOW)
+
+
+def _resolution(name: str, *, proven: bool = True) -> Resolution:
     oid = Oid("1" * 40)
-    resolutions = tuple(
-        Resolution(
-            task=TaskId(name), partners=(), files=(), task_tip=oid, onto=oid, tip=oid, tree=oid, proven=name != "b"
-        )
-        for name in ("a", "b", "finished")
+    evidence = (f"evidence of {name}",)
+    file = ResolvedFile(path="a.py", kind="both", base=oid, ours=oid, theirs=oid, result=oid, evidence=evidence)
+    return Resolution(
+        task=TaskId(name),
+        partners=(),
+        files=(file,),
+        task_tip=oid,
+        onto=oid,
+        tip=oid,
+        tree=oid,
+        proven=proven,
+        reason="" if proven else "no check of its own",
     )
-    candidate = Candidate(
+
+
+def _with_resolutions(*resolutions: Resolution) -> Candidate:
+    oid = Oid("1" * 40)
+    return Candidate(
         branch="orch/candidate",
         tip=oid,
         tree=oid,
@@ -374,8 +407,33 @@ def test_a_proven_resolution_is_the_next_step() -> None:
         created=NOW,
         tasks={},
         inputs={},
+        left_out=(ExcludedTask(task=TaskId("a"), reason="conflicts with b"),),
         resolutions=resolutions,
     )
-    shown = page(status.status, tasks, candidate=candidate, now=NOW)
-    assert "merge --resolved   take 1 proven resolution\n" in shown
-    assert "--resolved" not in page(status.status, tasks, now=NOW)
+
+
+def test_what_is_not_proven_takes_few_lines() -> None:
+    """The board has the reason, without the evidence, for the first of them; `review` and `merge -n` have the rest."""
+    unproven = [_resolution(f"t{number}", proven=False) for number in range(9)]
+    shown = page(status.status, [a_task("a", 1, State.FINISHED)], candidate=_with_resolutions(*unproven), now=NOW)
+    assert shown.count("not proven: no check of its own") == shown.count("resolution: t") == 3
+    assert "6 more resolutions (see --json)" in shown
+    assert "evidence" not in shown
+    proven = page(
+        status.status, [a_task("a", 1, State.FINISHED)], candidate=_with_resolutions(_resolution("a")), now=NOW
+    )
+    assert "evidence of a" in proven
+
+
+def test_a_conflict_is_told_once() -> None:
+    """What the candidate leaves out for a conflict that stands above is named, without the partner and the paths."""
+    tasks = [a_task(name, number, State.FINISHED) for number, name in enumerate(("a", "b", "c"), 1)]
+    left_out = tuple(
+        ExcludedTask(task=TaskId(name), reason="conflicts with b", partners=(TaskId("b"),), paths=("x.py",))
+        for name in ("a", "c")
+    )
+    candidate = msgspec.structs.replace(_with_resolutions(), left_out=left_out)
+    conflicts = [Conflict(tasks=(TaskId("a"), TaskId("b")), paths=("x.py",))]
+    shown = page(status.status, tasks, candidate=candidate, conflicts=conflicts, now=NOW)
+    assert "a left out: a conflict above\n" in shown
+    assert "c left out: conflicts with b in x.py\n" in shown

@@ -8,8 +8,10 @@ import os
 
 import pytest
 
+from gitorch.cli.terminal.render import render
 from gitorch.cli.terminal.streams import Screen
 from gitorch.cli.terminal.style import TerminalStyle, style_of
+from gitorch.cli.views import help as help_view
 from tests.support.pages import Terminal, a_stream, written
 
 
@@ -72,3 +74,29 @@ def test_narration_keeps_quiet_and_answers_do_not() -> None:
     screen.warn("beware")
     assert written(out) == "gr\\xfcn\n"
     assert written(err) == "warning: beware\n"
+
+
+def test_long_narration_is_broken_between_words() -> None:
+    """On a terminal; a command stays whole, so that it can be copied, and so does what goes into a file."""
+    text = "2 rivals were queued, and one is picked"
+    screen = Screen(a_stream(), a_stream(), a_stream(Terminal), {"COLUMNS": "20"})
+    for line in (text, f"{'x' * 30} y", "next: orchestrate run --until 07:00", "  git log --oneline --graph"):
+        screen.say(line)
+    assert written(screen.stderr).splitlines() == [
+        "2 rivals were",
+        "queued, and one is",
+        "picked",
+        f"{'x' * 30} y",
+        "next: orchestrate run --until 07:00",
+        "  git log --oneline --graph",
+    ]
+    screen = Screen(a_stream(), a_stream(), a_stream(), {"COLUMNS": "20"})
+    screen.say(text)
+    assert written(screen.stderr) == f"{text}\n"
+
+
+def test_code_in_a_topic_has_no_background() -> None:
+    """A black box would stand out on a light terminal."""
+    terminal = TerminalStyle(width=80, colour=True)
+    text = render(help_view.page("run `orchestrate`", terminal=terminal), terminal)
+    assert "\x1b[36morchestrate" in text

@@ -6,7 +6,9 @@ import pytest
 
 from gitorch.cli.terminal.render import render
 from gitorch.cli.terminal.style import TerminalStyle
-from gitorch.cli.views import events, report_words, run, task
+from gitorch.cli.views import events, task
+from gitorch.cli.views.reporting import report_words
+from gitorch.cli.views.running import run
 from gitorch.cli.views.takeovers import takeovers
 from gitorch.model.task import State, Task
 from gitorch.services.report import ReportEntry

@@ -22,7 +22,7 @@ failed: queued rejected cancelled conflicted
 approved: merged conflicted finished queued rejected
 conflicted: queued approved merged rejected
 rejected: queued
-cancelled: queued
+cancelled: queued rejected
 merged:
 """
 

@@ -11,8 +11,8 @@ import pytest
 from pygments import lexers
 from pygments.util import ClassNotFound
 
-from gitorch.cli.views import templates
-from gitorch.cli.views.lexers import lexer_class
+from gitorch.cli.views.reporting import templates
+from gitorch.cli.views.reporting.lexers import lexer_class
 
 NAMES = (
     *("a.py", "a.h", "a.html", "a.pl", "a.m", "a.sql", "a.ts", "a.R", "a.json", "Makefile", "x.mk", "CMakeLists.txt"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gitorch.config import FILE, PERSONAL, from_assignments, parse
-from gitorch.storage.trust import commands, digest
+from gitorch.storage.trust import commands, digest, files
 
 TRUSTED = '[checks]\ntest = "pytest"\n[prepare]\nrun = ["npm ci"]\n[agents.x]\nkind = "command"\ncommand = ["x"]\n'
 
@@ -38,6 +38,12 @@ def test_trust_ends_when_a_command_changes(old: str, new: str) -> None:
     """Any change of what would be run asks for trust again."""
     assert old in TRUSTED
     assert trust(TRUSTED.replace(old, new)) != trust(TRUSTED)
+
+
+def test_the_files_with_commands_are_named() -> None:
+    layers = [parse("[run]\nmax_agents = 2", FILE), parse(TRUSTED, PERSONAL), parse(TRUSTED, "config.toml")]
+    assert files(layers) == [PERSONAL]
+    assert files([parse("[checks]", FILE)]) == []
 
 
 def test_trust_is_about_the_repositorys_files() -> None:

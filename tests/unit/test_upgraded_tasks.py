@@ -149,3 +149,47 @@ def test_a_change_of_the_reason_alone_is_undone() -> None:
     assert restored(difference(asked, again), again) == asked
     assert change(asked, reason="which?").reason_kind is ReasonKind.ASKED
     assert change(asked, reason="killed").reason_kind is None
+
+
+_BASE, _TIP = "1" * 40, "2" * 40
+
+
+def test_fields_had_other_names(tmp_path: Path) -> None:
+    """The commits were two fields of the task, and the conflict that an attempt has to solve was two others."""
+    table = f"""\
+[[task]]
+id = "old"
+number = 1
+title = "T"
+prompt = "Do it"
+role_why = "as named"
+from_ref = "v1"
+tried = "x"
+base = "{_BASE}"
+tip = "{_TIP}"
+standoff = "{_COMMIT}"
+contested = {{ about = "y", base = "{_BASE}", tip = "{_TIP}", below = ["top"] }}
+[end]
+tasks = 1
+generation = 1
+"""
+    (tmp_path / "tasks.toml").write_text(table)
+    (old,) = Store(tmp_path).load().values()
+    assert old.commits == Commits(Oid(_BASE), Oid(_TIP))
+    assert (old.spec.role_reason, old.spec.base_ref, old.failed_conflict_id) == ("as named", "v1", "x")
+    assert old.conflict is not None
+    assert (old.conflict.conflict_id, old.conflict.conflict_commit, old.conflict.dependents) == ("y", _COMMIT, ("top",))
+
+
+def test_a_journal_had_other_names_too(store: Store) -> None:
+    """A line may set the tip alone; a base that is taken away takes the tip along."""
+    lines = [
+        {"g": 4, "task": "mid", "set": {"tip": _TIP}},
+        {"g": 5, "task": "top", "set": {"base": None, "tip": None}},
+    ]
+    journal = store.folder / "journal"
+    journal.mkdir()
+    (journal / "3.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    tasks = store.load()
+    assert tasks[TaskId("mid")].commits == Commits(Oid(_COMMIT), Oid(_TIP))
+    assert tasks[TaskId("top")].commits is None

@@ -14,9 +14,11 @@ from rich.cells import cell_len
 
 from gitorch.cli.terminal.render import render
 from gitorch.cli.terminal.style import TerminalStyle
-from gitorch.cli.views import error, events, merge, merge_result, review, run, status
-from gitorch.cli.views import task as task_view
-from gitorch.cli.views.board import Board, Details
+from gitorch.cli.views import error, events, status, task as task_view
+from gitorch.cli.views.merging import merge, merge_result
+from gitorch.cli.views.reviewing import review
+from gitorch.cli.views.running import run
+from gitorch.cli.views.running.board import Board, Details
 from gitorch.errors import InvalidInput, LimitReached
 from gitorch.flow.merge import Blocked, Failure, MergeConflict, MergePlan, MergeStep, Progress
 from gitorch.flow.review import FileChange, ReviewCard, RiskSignal
@@ -25,7 +27,7 @@ from gitorch.model.outcome import Event, EventKind
 from gitorch.model.task import Comment, Phase, State, Task, by_id, change, change_attempt, change_spec
 from gitorch.replay import Replayed
 from gitorch.replay.hunks import Hunk
-from tests.support.pages import BASE, BY_NAME, DIFFS, HOSTILE, MERGED, NIGHT, NOW, TIP, page, picture, results
+from tests.support.pages import BASE, BY_NAME, HOSTILE, MERGED, NIGHT, NOW, TIP, page, picture, results
 from tests.support.tasks import with_fields
 
 
@@ -48,7 +50,7 @@ def the_card() -> ReviewCard:
         task=task,
         changes=(
             FileChange("src/limits.py", "A", 96, 0),
-            FileChange("logo.png", "M", None, None),
+            FileChange("logo.png", "M", None, None, old_size=2_048, size=3_500_000),
             FileChange("old\x1b[2J.py", "D", 0, 10),
         ),
         commits=("9f3c21a Limit login attempts",),
@@ -75,9 +77,9 @@ def test_a_card() -> None:
                     ▲ sensitive  src/limits.py
                     ▲ binary  logo.png
           Commits   9f3c21a Limit login attempts
-          Files     src/limits.py  +96 -0  added
-                    logo.png       binary
-                    old\\x1b[2J.py  +0 -10  deleted
+          Files     src/limits.py  +96 -0               added
+                    logo.png       binary 2 kB to 4 MB
+                    old\\x1b[2J.py  +0 -10               deleted
                     3 files, +96 -10
           Comments  1. src/limits.py:31
                        Never reset.
@@ -108,6 +110,18 @@ def test_renamed_files() -> None:
     ]
 
 
+def test_files_that_were_only_renamed_hide_no_work() -> None:
+    """A folder that was renamed comes after the files that were changed; a name alone is not cut."""
+    moves = [FileChange(f"new/{number}.py", "R", 0, 0, f"old/{number}.py") for number in range(30)]
+    card = msgspec.structs.replace(the_card(), changes=(*moves, FileChange("z.py", "M", 7, 1)))
+    files = page(review.card, card, width=80, now=NOW).partition("Files")[2].splitlines()
+    assert files[0].split() == ["z.py", "+7", "-1"]
+    # also where nothing else on the page is wider
+    name = f"{'very/' * 20}long.txt"
+    alone = ReviewCard(task=BY_NAME["api-docs"], changes=(FileChange(name, "M", 1, 1),), commits=(), signals=())
+    assert f"{name}  +1 -1" in page(review.card, alone, width=None, now=NOW)
+
+
 def test_the_review_list() -> None:
     """What waits, with the reason for its place."""
     assert page(
@@ -118,12 +132,25 @@ def test_the_review_list() -> None:
         ],
         width=80,
     ) == picture("""
-        #  Task        Risk     Diff  Checks      Cost  Why
-        1  rate-limit  high  +96 -10  ✗ 1/2      $1.10  check lint fails; sensitive: sr…
-        2  api-docs    low    +96 -4  none    429k tok  nothing unusual
+        #  Task        Risk     Diff  Checks      Cost
+        1  rate-limit  high  +96 -10  ✗ 1/2      $1.10
+           check lint fails; sensitive: src/limits.py; binary: logo.png
+        2  api-docs    low    +96 -4  none    429k tok
+           nothing unusual
 
         2 tasks to review, +192 -14 lines
         ↳ orchestrate review rate-limit   start with the first
+        """)
+
+
+def test_the_review_list_has_one_line_each_where_all_of_it_fits() -> None:
+    """And where a review begins with the list, no command is offered for the first task."""
+    listed = page(review.review_list, [the_card()], width=120, begins=True)
+    assert listed == picture("""
+        #  Task        Risk     Diff  Checks   Cost  Why
+        1  rate-limit  high  +96 -10  ✗ 1/2   $1.10  check lint fails; sensitive: src/limits.py; binary: logo.png
+
+        1 task to review, +96 -10 lines
         """)
 
 
@@ -254,6 +281,16 @@ def test_a_merge_onto_a_red_base() -> None:
         """)
 
 
+def test_what_differs_in_long_lines_is_seen() -> None:
+    """Of a long start that both sides share, only the end is shown."""
+    start = "export const search = (items: string[], word: string) => items"
+    hunk = Hunk(path="src/auth.py", line=1, ours=(f"{start}.sort()",), theirs=(f"{start}.filter(matches(word))",))
+    plan = msgspec.structs.replace(a_plan(), blocked=(), failures=(), steps=a_plan().steps[:2])
+    shown = page(merge.merge_plan, plan, "orch/integration", hunks={TaskId("rate-limit"): (hunk,)}, width=60)
+    assert "auth-hash   …tring) => items.sort()\n" in shown
+    assert "rate-limit  …tring) => items.filter(matches(word))\n" in shown
+
+
 def test_a_merge_plan_shows_the_places_of_a_conflict() -> None:
     """Each place with its line and both sides, cut at the width; what is more is counted."""
     hunk = Hunk(
@@ -380,6 +417,13 @@ def test_only_a_green_night_is_ticked(name: str, mark: str) -> None:
     assert page(run.run_summary, [BY_NAME[name]], width=80, now=NOW).startswith(mark)
 
 
+def test_what_never_started_goes_on_too() -> None:
+    """The hint counts no tasks: it would leave out those of a held agent that this run did not touch."""
+    waiting = next(task for task in BY_NAME.values() if task.state is State.QUEUED)
+    text = page(run.run_summary, [waiting], "claude is not logged in; 3 tasks wait for it", width=80, now=NOW)
+    assert text.rstrip().endswith("orchestrate run   go on with what is left")
+
+
 def test_an_empty_night() -> None:
     """A run that started nothing says so."""
     assert page(run.run_summary, [], seconds=3, width=80, now=NOW) == picture("""
@@ -440,13 +484,12 @@ def test_an_error() -> None:
         (
             "db-schema",
             State.FINISHED,
-            "07:12:00  approved    db-schema                 attempt 1  41m51s  +120 -0  checks 2/2  $1.20",
+            "07:12:00  approved    db-schema                 attempt 1  41m51s  checks 2/2  $1.20",
         ),
         (
             "login-form",
             State.RUNNING,
-            "07:12:00  finished    login-form                attempt 1  1h15m  +402 -12  checks 1/2  $2.20"
-            "  checks failed: test",
+            "07:12:00  finished    login-form                attempt 1  1h15m  checks 1/2  $2.20  checks failed: test",
         ),
         (
             "upgrade-deps",
@@ -460,7 +503,7 @@ def test_an_event_is_one_line(task: str, before: State | None, expected: str) ->
     """A change of state is one line of columns that stay where they are."""
     now = BY_NAME[task]
     then = None if before is None else msgspec.structs.replace(now, state=before)
-    assert page(events.event_line, now, then, now=NOW, diff=DIFFS.get(task)) == expected
+    assert page(events.event_line, now, then, now=NOW) == expected
 
 
 def test_what_is_no_news_has_no_line() -> None:
@@ -519,9 +562,7 @@ def everywhere() -> Iterator[str]:
     for width, state in itertools.product((None, 45, 80, 200), State):
         here = TerminalStyle(width=width)
         one = msgspec.structs.replace(task, state=state)
-        yield page(
-            status.status, [one], repository=HOSTILE, branch=HOSTILE, integration=HOSTILE, terminal=here, now=NOW
-        )
+        yield page(status.status, [one], repository=HOSTILE, integration=HOSTILE, terminal=here, now=NOW)
         yield page(task_view.task_page, one, {TaskId(HOSTILE): one}, terminal=here, now=NOW)
         yield page(events.event_line, one, None, terminal=here, now=NOW)
         yield page(run.run_summary, [one], HOSTILE, 3.0, terminal=here, now=NOW)

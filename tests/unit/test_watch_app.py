@@ -6,11 +6,12 @@ import asyncio
 
 import pytest
 from rich.cells import cell_len
+from textual.binding import Binding
 
-from gitorch.cli.commands.watch_app import HINT, WatchApp
+from gitorch.cli.commands.watch_app import ALL_KEYS, HINT, WatchApp
 from gitorch.cli.terminal.render import render
 from gitorch.cli.terminal.style import TerminalStyle
-from gitorch.cli.views.board import Board, Details
+from gitorch.cli.views.running.board import Board, Details
 from tests.support.pages import NIGHT, NOW
 
 
@@ -41,23 +42,30 @@ def test_a_key_runs_the_command_of_its_name() -> None:
         ["review", order[0]],
         ["merge"],
     ]
-    assert [words[0] for words in pressed("c", "r", "K", "g", "y")[0]] == [
-        "comment",
-        "revise",
-        "kill",
-        "resume",
-        "retry",
+    ran = pressed(*"vicestrxKgyo", "u", "p")[0]
+    assert [" ".join(words).replace(f" {order[0]}", "") for words in ran] == [
+        *("diff --viewer", "diff --since-review", "comment", "review -e", "task", "check", "revise", "reject"),
+        *("kill", "resume", "retry", "preview", "undo", "report"),
     ]
+
+
+def test_all_keys_are_explained() -> None:
+    """`?` shows them all, and hides them again; each key that runs something is named."""
+    assert pressed("?")[1].hint == ALL_KEYS
+    assert pressed("?", "?")[1].hint == HINT
+    named = {word.split()[0] for line in ALL_KEYS.splitlines() for word in line.split(" · ")}
+    keys = {binding.key for binding in WatchApp.BINDINGS if isinstance(binding, Binding)}
+    assert named == (keys - {"up,k", "down,j", "q,ctrl+c", "question_mark", "enter"}) | {"?", "Enter"}
 
 
 @pytest.mark.parametrize("width", [40, 80, 160])
 def test_the_selected_task_is_on_the_screen(width: int) -> None:
     """However many tasks there are, the pointer is in sight, and no line is too wide."""
-    board = Board(TerminalStyle(), hint=HINT)
+    board = Board(TerminalStyle(), hint=ALL_KEYS)
     board.publish({task.id: task for task in NIGHT})
     for name in board.order:
         board.selected = name
-        lines = render(board.frame(NOW, width, 12), TerminalStyle(width=width)).splitlines()
+        lines = render(board.frame(NOW, width, 14), TerminalStyle(width=width)).splitlines()
         (line,) = [line for line in lines if line.startswith("→")]
         assert name[:8] in line
         assert max(map(cell_len, lines)) <= width

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import msgspec
 
-from gitorch.agents import reset_time, streams
+from gitorch.agents import limit_reset, streams
 from gitorch.agents.acp.permissions import described
 from gitorch.agents.acp.updates import is_without_input
 from gitorch.agents.programs import require_program
@@ -21,6 +21,7 @@ from gitorch.agents.protocol import Launch, ModelCall, ProbeResult, Request
 from gitorch.agents.streams import Record, count_at, number_at, object_at, objects_at, text_at, texts_at
 from gitorch.config import AgentSettings
 from gitorch.errors import SetupNeeded
+from gitorch.extras import install_command
 from gitorch.model.outcome import Event, Exit, ExitReason, Outcome, Usage
 
 _STOP_REASONS = {
@@ -59,17 +60,13 @@ _MESSAGES: tuple[tuple[re.Pattern[str], ExitReason], ...] = tuple(
         (r"prompt is too long|context (window|length)|too many tokens|maximum length", ExitReason.TOO_LONG),
         (r"model\W+\S+\W+(does not exist|is not supported|not found)|model_not_found", ExitReason.SETUP),
         (r"overloaded|at capacity|unavailable|timed? ?out|bad gateway", ExitReason.TRANSIENT),
-        (
-            r"network|socket|fetch failed|ECONN|EAI_AGAIN|ENOTFOUND|connection (error|reset|refused)",
-            ExitReason.TRANSIENT,
-        ),
+        (streams.NETWORK_TROUBLE, ExitReason.TRANSIENT),
     )
 )
 _BUSY_STATE = re.compile(r"failed to initialize (sqlite )?state runtime|database is locked", re.IGNORECASE)
 """What codex says that loses the race to create its database, when several start in a new `CODEX_HOME` at once."""
 
 _STATUS = re.compile(r"\b(?:status|error|code):? ?([45]\d\d)\b", re.IGNORECASE)
-_INSTALL = "pip install 'gitorch[acp]'"
 _YES = re.compile(r"\W*(y|yes|ok|okay|allow|allowed|granted|sure|go ahead)\b", re.IGNORECASE)
 
 
@@ -102,7 +99,9 @@ class Acp:
         """Return an empty version, or raise `SetupNeeded` when the program or the protocol's library is missing."""
         require_program(settings, environment)
         if importlib.util.find_spec("acp") is None:
-            raise SetupNeeded("agent-missing", "the Agent Client Protocol is not installed", fix=(_INSTALL,))
+            raise SetupNeeded(
+                "agent-missing", "the Agent Client Protocol is not installed", fix=(install_command("acp"),)
+            )
         return ""
 
     def permission_flags(self, settings: AgentSettings, *, protected: bool) -> tuple[str, ...]:
@@ -205,7 +204,7 @@ def _finished(state: _StreamState, final: Record, stderr: str, result: Exit) -> 
         session=text_at(final, "session_id") or state.session,
         usage=_usage(final),
         denials=tuple(texts_at(final, "denials")),
-        resets_at=reset_time.parse(text, _written(result)) if ending is ExitReason.LIMITED else None,
+        resets_at=limit_reset.parse(text, _written(result)) if ending is ExitReason.LIMITED else None,
         question=text_at(final, "question"),
     )
 

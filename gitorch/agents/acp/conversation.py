@@ -1,7 +1,7 @@
 """One execution of an ACP agent: start it, open or load a session, send the prompt, answer what it asks.
 
 Only this module imports the protocol's library, which takes more than a second. The agent does its own reading, writing
-and running, in the room that it shares with this process: it is offered no files and no terminals of ours.
+and running, in the room that it shares with this process: gitorch offers it no files and no terminals.
 """
 
 from __future__ import annotations

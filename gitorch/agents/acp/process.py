@@ -17,7 +17,7 @@ import msgspec
 
 from gitorch.agents.acp.conversation import AcpConversation, AcpRun, Answered, Failure
 from gitorch.agents.acp.permissions import POLICIES
-from gitorch.agents.process_end import SIGNALS, ignore, shield, sweep
+from gitorch.agents.process_end import SIGNALS, ignore_signals, shield, sweep
 from gitorch.agents.streams import Record
 
 
@@ -42,7 +42,7 @@ def main() -> int:
     try:
         end = asyncio.run(_ended(conversation, prompt, stopped))
     finally:
-        ignore(SIGNALS)
+        ignore_signals()
         sweep()
     conversation.updates.flush()
     try:

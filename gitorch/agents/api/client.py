@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import anthropic
 import httpx2
 
-from gitorch.agents import reset_time
+from gitorch.agents import limit_reset
 from gitorch.agents.api.requests import ApiFailure, Stream, retry_after
 
 Json: TypeAlias = dict[str, Any]
@@ -124,13 +124,13 @@ def _resets_at(name: str, headers: Mapping[str, str], message: str, wait: float 
     if name != "rate_limit":
         return None
     now = datetime.now(UTC)
-    if _SPENT.search(message) and (regained := reset_time.parse(message, now)):
+    if _SPENT.search(message) and (regained := limit_reset.parse(message, now)):
         return regained
     if wait is not None:
         return time.time() + wait
     with contextlib.suppress(KeyError, ValueError):
         return float(headers["anthropic-ratelimit-unified-reset"])
-    return _bucket_reset(headers, now) or reset_time.parse(message, now)
+    return _bucket_reset(headers, now) or limit_reset.parse(message, now)
 
 
 def _bucket_reset(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -140,4 +140,4 @@ def _bucket_reset(headers: Mapping[str, str], now: datetime) -> float | None:
         for limit in ("requests", "tokens", "input-tokens", "output-tokens")
         if headers.get(f"anthropic-ratelimit-{limit}-remaining") == "0"
     ]
-    return max(filter(None, (reset_time.parse(text, now) for text in resets)), default=None)
+    return max(filter(None, (limit_reset.parse(text, now) for text in resets)), default=None)

@@ -29,9 +29,9 @@ from gitorch.agents.api.structured import QuestionRun
 from gitorch.agents.api.tools import TOOL_SETS, Tools, ToolSet, names
 from gitorch.agents.inbox import Inbox
 from gitorch.agents.prices import Tokens, priced
-from gitorch.agents.process_end import SIGNALS, Stopped, ignore, raise_on_signals, shield, sweep
+from gitorch.agents.process_end import Stopped, ignore_signals, raise_on_signals, shield, sweep
 from gitorch.errors import GitorchError, InvalidInput, SetupNeeded
-from gitorch.model.secret_values import secret_values
+from gitorch.model.credentials.secret_values import secret_values
 
 Json: TypeAlias = dict[str, Any]
 
@@ -165,7 +165,7 @@ def main() -> int:
     try:
         end, code = _end_of(execution)
     finally:
-        ignore(SIGNALS)
+        ignore_signals()
         execution.close()
     try:
         report.end(end, execution.caller)

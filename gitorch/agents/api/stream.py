@@ -135,7 +135,7 @@ class Draft:
         block, raw = self._blocks[index], self._arguments[index]
         try:
             arguments = json.loads(raw) if raw else block.get("input", {})
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             arguments = None
         usable = isinstance(arguments, dict) and scrubbed(arguments) == arguments
         block["input"] = arguments if usable else {}

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from gitorch.agents import reset_time, streams
+from gitorch.agents import limit_reset, streams
 from gitorch.agents.model_calls import model_call
 from gitorch.agents.protocol import Launch, ModelCall, ProbeResult, Request
 from gitorch.agents.streams import Record, number_at, object_at, objects_at, text_at
@@ -35,6 +35,9 @@ _DISALLOWED = "EnterWorktree,ExitWorktree,CronCreate,ScheduleWakeup"
 
 _WRITING = "Edit,Write,NotebookEdit"
 
+OWN_SETTINGS = ("--setting-sources", "user")
+"""Only the user's own settings: in a repository, `.claude/settings.json` and `.mcp.json` name programs to start."""
+
 _ERRORS = {
     "authentication_failed": ExitReason.UNAUTHENTICATED,
     "oauth_org_not_allowed": ExitReason.UNAUTHENTICATED,
@@ -58,6 +61,7 @@ _TERMINAL_REASONS = {
 """Meaning of `terminal_reason` in a failed result, where it is more precise than the error."""
 
 _QUESTIONS = "AskUserQuestion"
+_BROKEN_SERVERS = ("failed", "needs-auth")
 
 _SUBTYPES = {
     "error_max_turns": ExitReason.EXHAUSTED,
@@ -73,15 +77,21 @@ _MODEL_TOKENS = ("inputTokens", "cacheCreationInputTokens", "cacheReadInputToken
 _TEXTS: tuple[tuple[re.Pattern[str], ExitReason], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), ending)
     for pattern, ending in (
-        (r"hit your \D*\blimit|(usage|hour|weekly|rate) limit|out of extra usage", ExitReason.LIMITED),
-        (r"invalid api key|/login|oauth token|authentication_error|failed to authenticate", ExitReason.UNAUTHENTICATED),
-        (r"organization has been disabled|not have access to claude|consumer terms", ExitReason.UNAUTHENTICATED),
+        (r"\blimit reached|(hit|reached|used) \D*\byour \D*\blimit|limit resets", ExitReason.LIMITED),
+        (r"used \d+% of your \D*\blimit|(usage|hour|weekly|rate) limit|out of extra usage", ExitReason.LIMITED),
+        (r"invalid api key|/login|\boauth\b|authentication_error|failed to authenticate", ExitReason.UNAUTHENTICATED),
+        (r"(organization|account) has been disabled|consumer terms", ExitReason.UNAUTHENTICATED),
+        (r"not have access to claude|not available in your|security token", ExitReason.UNAUTHENTICATED),
         (r"prompt is too long", ExitReason.TOO_LONG),
+        (r"violate our usage policy", ExitReason.DECLINED),
         (r"issue with the selected model|not_found_error\W+message\W+model", ExitReason.SETUP),
-        (r"unable to connect|timed out|overloaded|connection|socket|failed to parse json", ExitReason.TRANSIENT),
+        (r"configuration file .* is corrupted", ExitReason.SETUP),
+        (r"exceeded the \d+ output token maximum", ExitReason.LOST),
+        (r"unable to connect|timed out|overloaded|failed to parse json", ExitReason.TRANSIENT),
+        (streams.NETWORK_TROUBLE, ExitReason.TRANSIENT),
     )
 )
-_STATUS = re.compile(r"\bAPI Error:? \(?(\d{3})\b")
+_STATUS = re.compile(r"\bAPI Error(?: \(\D[^)]*\))?:? \(?(\d{3})\b")
 _CREDITS = re.compile(r"out of (\w+ )?credits?|spend(ing)? limit|credit balance|\borg\w* is out of", re.IGNORECASE)
 _NO_SESSION = re.compile(r"no conversation found with session id", re.IGNORECASE)
 _LOGIN = re.compile(r"not logged in|/login|authenticat|api key|oauth", re.IGNORECASE)
@@ -162,6 +172,7 @@ class Claude:
         """Return the unattended command line; the prompt comes by standard input."""
         argv = [settings.path or "claude", "-p", "--output-format", "stream-json", "--verbose"]
         argv += self.permission_flags(settings, protected=request.protected)
+        argv += OWN_SETTINGS
         argv += ["--resume" if request.resume else "--session-id", request.session]
         if settings.model:
             argv += ["--model", settings.model]
@@ -324,7 +335,7 @@ def _reason(final: Record, ending: ExitReason, result: Exit) -> str:
         return streams.one_line(streams.stop_reason(result))
     if ending is ExitReason.LOST and final.get("is_error") is False:
         return "its last message was cut off at the output limit"
-    return streams.one_line(_error_text(final))
+    return streams.error_line(_error_text(final))
 
 
 def _error_text(result: Record) -> str:
@@ -336,7 +347,7 @@ def _resets_at(state: _StreamState, final: Record, result: Exit) -> float | None
     if state.resets_at is not None:
         return state.resets_at
     now = datetime.fromtimestamp(result.started + result.seconds) if result.started else datetime.now()
-    return reset_time.parse(_error_text(final), now)
+    return limit_reset.parse(_error_text(final), now)
 
 
 def _usage(results: Sequence[Record]) -> Usage:
@@ -410,6 +421,13 @@ def _system_events(record: Record) -> Iterator[Event]:
         case "model_fallback":
             models = f"{text_at(record, 'original_model')} -> {text_at(record, 'fallback_model')}"
             yield Event(kind="retry", text=f"{text_at(record, 'trigger')}: {models}")
+        case "init":
+            for server in objects_at(record, "mcp_servers"):
+                if (status := text_at(server, "status")) in _BROKEN_SERVERS:
+                    yield Event(kind="error", text=f"MCP server {text_at(server, 'name')}: {status}")
+        case "hook_response" if code := streams.count_at(record, "exit_code"):
+            output = streams.one_line(text_at(record, "stderr") or text_at(record, "stdout"))
+            yield Event(kind="error", text=f"hook {text_at(record, 'hook_name')} ended with exit code {code}: {output}")
         case _:
             pass
 

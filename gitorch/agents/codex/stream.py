@@ -9,7 +9,7 @@ from datetime import datetime
 
 import msgspec
 
-from gitorch.agents import reset_time, streams
+from gitorch.agents import limit_reset, streams
 from gitorch.agents.streams import Record, object_at, objects_at, text_at
 from gitorch.model.outcome import Event, Exit, ExitReason, Outcome, Usage
 
@@ -23,11 +23,16 @@ _MESSAGES: tuple[tuple[re.Pattern[str], ExitReason], ...] = tuple(
         (r"quota exceeded|upgrade to plus|missing environment variable", ExitReason.UNAUTHENTICATED),
         (r"not logged in|log ?in again|sign ?in again|refresh token", ExitReason.UNAUTHENTICATED),
         (r"content[_ ]policy|cyber_policy|usage polic|was flagged", ExitReason.DECLINED),
-        (r"ran out of room|context window|input exceeds the maximum length", ExitReason.TOO_LONG),
+        (r"ran out of room|context window|input exceeds the maximum length|above the token limit", ExitReason.TOO_LONG),
         (r"model\W+\S+\W+(does not exist|is not supported|not found)|model_not_found", ExitReason.SETUP),
-        (r"\S+ model is not supported", ExitReason.SETUP),
+        (
+            r"\S+ model (is not supported|has been (deprecated|retired))|not supported with the \S+ model",
+            ExitReason.SETUP,
+        ),
+        (r"model\W+\S+\W+has been (deprecated|retired)", ExitReason.SETUP),
         (r"high demand|at capacity|overloaded|stream disconnected|idle timeout|timed out", ExitReason.TRANSIENT),
-        (r"connection failed|error sending request|waiting for network|network error", ExitReason.TRANSIENT),
+        (r"while processing your request|error sending request|waiting for network", ExitReason.TRANSIENT),
+        (streams.NETWORK_TROUBLE, ExitReason.TRANSIENT),
     )
 )
 _STATUS = re.compile(r"(?:unexpected status|last status:) (\d{3})")
@@ -63,7 +68,7 @@ def outcome(lines: Iterable[bytes], stderr: str, result: Exit) -> Outcome:
     ending = _ending(message)
     return Outcome(
         ending=ending,
-        reason=streams.one_line(_message_text(message)) or "the turn failed",
+        reason=streams.error_line(message) or "the turn failed",
         summary=state.text,
         session=state.session,
         resets_at=_resets_at(message, result) if ending is ExitReason.LIMITED else None,
@@ -130,12 +135,6 @@ def _is_retry(message: str) -> bool:
     return message.startswith("Reconnecting")
 
 
-def _message_text(message: str) -> str:
-    """Return the text in a message that is an error object of the service, as JSON."""
-    body = streams.parse(message.encode()) or {}
-    return text_at(body, "error", "message") or text_at(body, "detail") or message
-
-
 def _without_final(state: _StreamState, stderr: str, result: Exit, *, silent: bool) -> Outcome:
     so_far = Outcome(ending=ExitReason.LOST, summary=state.text, session=state.session)
     errors = "\n".join(complaints(stderr))
@@ -145,7 +144,7 @@ def _without_final(state: _StreamState, stderr: str, result: Exit, *, silent: bo
 
 def _waiting(retry: str) -> tuple[ExitReason, str]:
     ending = _ending(retry)
-    return (ExitReason.TRANSIENT if ending is ExitReason.FAILED else ending), streams.one_line(retry)
+    return (ExitReason.TRANSIENT if ending is ExitReason.FAILED else ending), streams.error_line(retry)
 
 
 def complaints(stderr: str) -> list[str]:
@@ -156,7 +155,7 @@ def complaints(stderr: str) -> list[str]:
 def _resets_at(message: str, result: Exit) -> float | None:
     """Return the unix time of "try again at 2:00 PM" or "... Nov 23rd, 2026 2:13 AM": local time."""
     now = datetime.fromtimestamp(result.started + result.seconds) if result.started else datetime.now()
-    return reset_time.parse(message, now)
+    return limit_reset.parse(message, now)
 
 
 def _usage(usage: Record) -> Usage:

@@ -9,7 +9,7 @@ import click
 
 from gitorch import services
 from gitorch.cli import schema, views
-from gitorch.cli.choices import PREDECESSOR, REF
+from gitorch.cli.choices import PREDECESSOR, REF, not_empty
 from gitorch.cli.session import UNDO_HINT, Session, pass_session
 from gitorch.model.generators import drain
 
@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 @click.command("adopt")
 @click.argument("branches", nargs=-1, required=True, type=REF, metavar="BRANCH...")
-@click.option("--base", default="", type=REF, metavar="REF", help="Compare with REF instead of the configured base.")
+@click.option(
+    "--base",
+    default="",
+    type=REF,
+    callback=not_empty,
+    metavar="REF",
+    help="Compare with REF instead of the configured base.",
+)
 @click.option("--after", multiple=True, type=PREDECESSOR, help="Merge them after this task (repeatable).")
 @click.option("--check", is_flag=True, help="Run the checks on their tips.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show the tasks without creating them.")
@@ -32,7 +39,7 @@ def adopt_command(session: Session, /, branches: tuple[str, ...], dry_run: bool,
     matched a glob.
     """
     if not dry_run:
-        services.guard.require_person("adopt branches")
+        services.people_only.require_person("adopt branches")
     workspace = session.workspace
     after = [services.lookup.find_task(workspace, name).id for name in options["after"]]
     planned = services.adopt.plan_adoption(
@@ -42,6 +49,8 @@ def adopt_command(session: Session, /, branches: tuple[str, ...], dry_run: bool,
         planned = _checked(session, planned)
     adopted = planned if dry_run else services.adopt.adopt_branches(workspace, planned)
     _print(session, adopted, dry_run=dry_run)
+    if adopted.tasks and not dry_run:
+        session.refresh()
     if any(task.passed is False for task in (*adopted.tasks, *adopted.checked_tasks)):
         sys.exit(6)
 
@@ -61,4 +70,5 @@ def _print(session: Session, adopted: Adoption, *, dry_run: bool) -> None:
         session.say("nothing was adopted (dry run)")
     elif adopted.tasks or adopted.checked_tasks:
         session.say(UNDO_HINT)
-        session.say("next: orchestrate review")
+        unchecked = services.check.unchecked_tasks(session.workspace)
+        session.say(f"next: orchestrate {'check --all' if unchecked else 'review'}")

@@ -12,7 +12,7 @@ from gitorch.cli import schema, views
 from gitorch.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
-    from gitorch.executors.base import Submitted
+    from gitorch.executors.protocol import Submitted
 
 
 @click.group("agents", invoke_without_command=True)
@@ -28,7 +28,7 @@ def agents_command(ctx: click.Context) -> None:
 def list_agents(session: Session) -> None:
     """List the agents of the configuration, and whether each is installed and logged in."""
     configured = session.workspace.config.agents
-    statuses = services.setup.detect_agents(session.workspace)
+    statuses = services.doctor.setup.detect_agents(session.workspace)
     rows = [
         schema.progress.AgentSetupJson(
             name=status.name,
@@ -62,7 +62,7 @@ def _show_running(session: Session) -> None:
         for task, execution, status in services.watch.running(session.workspace)
     ]
     agents = [schema.progress.AgentJson(**row) for row in rows]
-    session.answer(views.run.agents(rows), schema.progress.AgentsAnswer(agents=agents))
+    session.answer(views.running.run.agents(rows), schema.progress.AgentsAnswer(agents=agents))
 
 
 def _usage(session: Session, execution: Submitted) -> dict[str, Any]:

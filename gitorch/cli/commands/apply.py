@@ -31,7 +31,7 @@ def apply_command(session: Session, name: str, numbers: tuple[int, ...], sign: b
 
 def apply_suggestions(session: Session, task: Task, numbers: tuple[int, ...] = (), *, sign: bool | None = None) -> bool:
     """Apply suggestions, answer with the commit, and return whether the checks pass."""
-    steps = services.suggestions.apply(session.workspace, task, numbers, sign)
+    steps = services.reviewing.suggestions.apply(session.workspace, task, numbers, sign)
     applied = drain(steps, lambda _: session.say(f"check {task.id}"))
     passed = all(result.passed for result in applied.results)
     session.answer(views.check.applied_suggestions(applied), schema.review.ApplyAnswer.of(applied))

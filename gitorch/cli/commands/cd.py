@@ -31,4 +31,4 @@ def cd_command(session: Session, name: str) -> None:
         )
     session.answer(task.worktree, schema.preview.CdAnswer(path=task.worktree))
     if not os.environ.get(IN_SHELL_FUNCTION):
-        session.say('to change to it, load the shell function: eval "$(orchestrate completion bash)"')
+        session.say('to change to it, load the shell function:\n  eval "$(orchestrate completion bash)"')

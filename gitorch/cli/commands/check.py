@@ -15,15 +15,24 @@ from gitorch.model.generators import drain
 
 @click.command("check")
 @click.argument("names", nargs=-1, type=DONE_TASK, metavar="[TASKS]...")
+@click.option("--all", "check_all", is_flag=True, help="Check all finished tasks whose commits were not checked.")
 @pass_session
-def check_command(session: Session, names: tuple[str, ...]) -> None:
+def check_command(session: Session, names: tuple[str, ...], check_all: bool) -> None:
     """Run the checks of tasks again.
 
     Checks the commits that their branches have now, also those that you added by hand, and says who added what. Exits
     with 6 if a check fails.
     """
     workspace = session.workspace
-    tasks = [session.find(name) for name in names] or [session.find(None)]
+    if check_all and names:
+        raise click.UsageError("--all takes no tasks")
+    if check_all:
+        tasks = services.check.unchecked_tasks(workspace)
+    else:
+        tasks = [session.find(name) for name in names] or [session.find(None)]
+    if not tasks:
+        session.answer("nothing to check", schema.review.CheckAnswer.of([]))
+        return
     branches = services.check.branches_to_check(workspace, tasks)
     steps = services.check.run_checks(workspace, branches)
     results = drain(steps, lambda step: session.say(f"{step.step}/{step.of}  check {step.task}"))

@@ -11,7 +11,9 @@ import msgspec
 from gitorch import services
 from gitorch.cli import schema, views
 from gitorch.cli.choices import SETTING
+from gitorch.cli.commands.text_editor import edit_text, require_editor
 from gitorch.cli.session import Session, pass_session, print_help
+from gitorch.cli.terminal.sanitize import safe, safe_block
 from gitorch.config import FILE, PERSONAL, LoadedConfig
 from gitorch.errors import InvalidInput
 from gitorch.git.repository import Repository
@@ -42,7 +44,7 @@ def show_config(session: Session, origin: bool) -> None:
     origins = {name: loaded.origins.get(name, _BUILT_IN) for name in values}
     width = max(map(len, origins.values()))
     lines = [
-        (f"{origins[name]:<{width}}  " if origin else "") + f"{name} = {json.dumps(value)}"
+        (f"{safe(origins[name]):<{width}}  " if origin else "") + f"{safe(name)} = {json.dumps(value)}"
         for name, value in values.items()
     ]
     session.answer("\n".join(lines), schema.maintenance.ConfigShowAnswer(values=values, origins=origins))
@@ -55,7 +57,7 @@ def get_config(session: Session, name: str) -> None:
     """Print one setting, or a table of settings."""
     value = services.settings.value_of(session.workspace.config, name)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    session.answer(text, schema.maintenance.ConfigGetAnswer(name=name, value=value))
+    session.answer(safe_block(text), schema.maintenance.ConfigGetAnswer(name=name, value=value))
 
 
 @config_command.command("set")
@@ -70,7 +72,7 @@ def set_config(session: Session, name: str, value: str, personal: bool, user: bo
     Comments and order of the file stay. VALUE is TOML, or text without quotes: `true`, `3`, `90m`, `["a", "b"]`.
     Nothing is written if the configuration would not be valid.
     """
-    services.guard.require_person("change the configuration")
+    services.people_only.require_person("change the configuration")
     workspace = session.workspace
     path = services.settings.set_value(workspace.repository, _file(personal, user), name, value)
     changed = services.open.load_config(workspace.repository, session.assignments, workspace.environment)
@@ -90,13 +92,14 @@ def set_config(session: Session, name: str, value: str, personal: bool, user: bo
 @pass_session
 def edit_config(session: Session, personal: bool, user: bool) -> None:
     """Open .orchestrate.toml in your editor, and check it before it is written."""
-    services.guard.require_person("change the configuration")
+    services.people_only.require_person("change the configuration")
     # not the workspace: a file that is not valid is what most needs an editor
     repository, file = Repository.discover(session.start), _file(personal, user)
     before = services.settings.read(repository, file)
     text = before
+    require_editor(session, "edit the configuration", "orchestrate config set KEY VALUE")
     while True:
-        edited = click.edit(text, extension=".toml")
+        edited = edit_text(session, text, extension=".toml")
         if edited is None or edited == before:
             session.answer("nothing changed", schema.maintenance.ConfigEditAnswer(path=None))
             return
@@ -122,7 +125,11 @@ def validate_config(session: Session, file: Path | None) -> None:
 
     Exits with 2 if it is not valid.
     """
-    loaded = services.settings.check_alone(session.start / file) if file else session.workspace.loaded
+    if file:
+        loaded = services.settings.check_alone(session.start / file)
+    else:
+        loaded = session.workspace.loaded
+        services.lookup.require_configured_agents(loaded)
     origins = [str(file)] if file else [layer.origin for layer in loaded.layers if layer.settings]
     text = f"valid: {', '.join(origins)}" if origins else "valid: only built-in settings are in force"
     session.answer(text, schema.maintenance.ConfigValidateAnswer(origins=origins))
@@ -146,7 +153,7 @@ def trust_config(session: Session, yes: bool) -> None:
     You are asked again when one of these commands changes. Checks come from the commit that a task starts on: where its
     file differs from yours, they are shown too.
     """
-    services.guard.require_person("trust commands")
+    services.people_only.require_person("trust commands")
     workspace = session.workspace
     commands = trust.commands(workspace.loaded.layers)
     common = workspace.repository.common_dir
@@ -160,11 +167,9 @@ def trust_config(session: Session, yes: bool) -> None:
         return
     if not is_trusted:
         before = trust.agreed_before(common)
-        session.say(
-            f"commands in {FILE}:"
-            if before is None
-            else f"commands in {FILE}, with what changed since you trusted them:"
-        )
+        files = " and ".join(trust.files(workspace.loaded.layers))
+        changed = "" if before is None else ", with what changed since you trusted them"
+        session.say(f"commands in {files or FILE}{changed}:")
         session.say(views.trust.commands(commands, before))
     for commit, checks in base_checks.items():
         session.say(f"checks in {FILE} of commit {commit[:12]}, which tasks start on:")

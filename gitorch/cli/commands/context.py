@@ -11,6 +11,7 @@ import click
 
 from gitorch import services
 from gitorch.cli import schema
+from gitorch.cli.choices import STARTED_TASK
 from gitorch.cli.session import Session, pass_session, print_help
 from gitorch.cli.terminal.sanitize import safe, safe_block
 from gitorch.model import handoff
@@ -48,7 +49,7 @@ def list_notes(session: Session, run: int | None, list_all: bool) -> None:
 
 
 @context_command.command("show")
-@click.argument("name", required=False, metavar="[NOTE|TASK]")
+@click.argument("name", required=False, type=STARTED_TASK, metavar="[NOTE|TASK]")
 @click.option("--run", type=click.IntRange(1), help="Show the notes of run N (default: the latest).")
 @pass_session
 def show_note(session: Session, name: str | None, run: int | None) -> None:
@@ -90,7 +91,7 @@ def _read(workspace: Workspace, run: int | None, *, all_runs: bool = False) -> l
         return [note for number in shared.runs() for note in shared.read(number)]
     notes = shared.read(run or shared.run)
     earlier = [number for number in shared.runs() if number < shared.run]
-    if not notes and run is None and earlier and not services.guard.inside_agent():
+    if not notes and run is None and earlier and not services.people_only.inside_agent():
         return shared.read(earlier[-1])
     return notes
 

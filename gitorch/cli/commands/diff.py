@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import shlex
+import shutil
 import sys
 from collections.abc import Sequence
 
@@ -15,14 +16,21 @@ from gitorch.cli.commands.review_file import leave_comments
 from gitorch.cli.commands.viewer import open_viewer
 from gitorch.cli.session import Session, pass_session
 from gitorch.cli.terminal.patch import DEFAULTS, Colours, shown, whole_lines
-from gitorch.errors import Refused
+from gitorch.errors import Refused, SetupNeeded
 from gitorch.executors.foreground import paged, pager_input
+from gitorch.git.diff import user_diff
 from gitorch.git.repository import Repository
+from gitorch.git.typed_paths import from_top
 from gitorch.model.branch_state import describe
-from gitorch.model.redact import Redactor
+from gitorch.model.credentials.redaction import Redactor
+from gitorch.model.naming import Oid
 from gitorch.model.task import Task, commit_range
 
 _PATHS = "gitorch.diff.paths"
+_GIT_DIED = 128
+_GIT_USAGE = 129
+_OTHER_LINES = 6
+"""Lines of a screen beside what changed since a verdict: the end of the card, and the keys."""
 
 
 class DiffCommand(click.Command):
@@ -55,9 +63,10 @@ def diff_command(
 ) -> None:
     """Show the changes of a task's branch.
 
-    Uses your pager, your diff settings, and the attributes of your checkout. OPTIONS are passed to git diff, and
-    what follows `--` are paths from the top of the repository. Credentials are redacted, and on a terminal control
-    characters are shown as escapes: `git diff` between the same commits shows the exact text.
+    Uses your pager, your diff settings, and the attributes of your checkout; colours are for a terminal only. OPTIONS
+    are passed to git diff, and what follows `--` are paths from the top of the repository, or from the folder you are
+    in. Credentials are redacted, and on a terminal control characters are shown as escapes: `git diff` between the
+    same commits shows the exact text.
     """
     if viewer:
         if stat or since_review or resolution or options or ctx.meta[_PATHS] or session.json:
@@ -71,7 +80,7 @@ def diff_command(
         _answer_resolution(session, task)
         return
     if past:
-        services.past_tasks.require_commits(session.workspace, task)
+        services.past.past_tasks.require_commits(session.workspace, task)
     if since_review:
         if stat or options or ctx.meta[_PATHS]:
             raise click.UsageError("--since-review takes no other options and no paths")
@@ -79,49 +88,90 @@ def diff_command(
             show_second_look(session, task)
             return
     if session.json:
-        card = services.review.review_card(session.workspace, task)
-        hunks = services.second_look.branch_hunks(session.workspace, card.task)
-        comparison = services.second_look.since_review(session.workspace, task) if since_review else None
+        card = services.reviewing.review.review_card(session.workspace, task)
+        hunks = services.reviewing.second_look.branch_hunks(session.workspace, card.task)
+        comparison = services.reviewing.second_look.since_review(session.workspace, task) if since_review else None
         session.answer("", schema.review.DiffAnswer.of_branch(card, hunks, comparison))
         session.mark_shown(card.task)
         return
-    sys.exit(show_diff(session, task, ("--stat", *options) if stat else options, ctx.meta[_PATHS]))
+    exit_code = show_diff(session, task, ("--stat", *options) if stat else options, ctx.meta[_PATHS])
+    _raise_failure(task, exit_code, options)
+    sys.exit(exit_code)
+
+
+def _is_changed(repository: Repository, base: Oid, tip: Oid, path: str) -> bool:
+    command = ("diff", "--quiet", "--no-ext-diff", "--no-textconv", base, tip, "--", path)
+    return repository.git(*command, ok=(0, 1, 128)).code == 1
+
+
+def _raise_failure(task: Task, exit_code: int, options: Sequence[str]) -> None:
+    """Raise for the exit codes by which git says that it has failed; its own message is on stderr already."""
+    if exit_code == _GIT_USAGE:
+        raise click.UsageError(f"git diff does not accept: {shlex.join(options)}")
+    if exit_code == _GIT_DIED:
+        raise SetupNeeded(
+            "diff-failed",
+            "git diff failed",
+            why="its message is above; an external diff or a text conversion of yours may be the cause",
+            fix=(f"orchestrate diff {task.id} --no-ext-diff --no-textconv",),
+        )
 
 
 def _answer_resolution(session: Session, task: Task) -> None:
     if not session.json:
         show_resolution(session, task)
         return
-    resolutions = services.resolution_diff.shown_resolutions(session.workspace, task)
-    card = services.review.review_card(session.workspace, task)
+    resolutions = services.merging.resolution_diff.shown_resolutions(session.workspace, task)
+    card = services.reviewing.review.review_card(session.workspace, task)
     session.answer("", schema.review.DiffAnswer.of_resolutions(card, resolutions))
 
 
 def show_resolution(session: Session, task: Task) -> None:
     """Show what the resolution of a task's conflicts changed, in the user's pager."""
-    resolutions = services.resolution_diff.shown_resolutions(session.workspace, task)
-    show_text(session, views.resolution_diff.resolution_diff(resolutions, session.screen.out))
+    resolutions = services.merging.resolution_diff.shown_resolutions(session.workspace, task)
+    show_text(session, views.merging.resolution_diff.resolution_diff(resolutions, session.screen.out))
 
 
 def show_second_look(session: Session, task: Task) -> None:
     """Show what changed since the last verdict on a task, in the user's pager."""
-    comparison = services.second_look.since_review(session.workspace, task)
-    show_text(session, views.second_look.second_look(comparison, session.screen.out, hunk_colours(session)))
-    session.mark_shown(services.branch_tips.branch_state(session.workspace, task).task)
+    comparison = services.reviewing.second_look.since_review(session.workspace, task)
+    show_text(session, views.reviewing.second_look.second_look(comparison, session.screen.out, hunk_colours(session)))
+    session.mark_shown(services.branches.branch_tips.branch_state(session.workspace, task).task)
+
+
+def show_new_changes(session: Session, task: Task) -> bool:
+    """Show the first lines of what changed since the last verdict on a task; return whether there was a verdict."""
+    current = services.branches.branch_tips.branch_state(session.workspace, task).task
+    comparison = services.reviewing.second_look.find_since_review(session.workspace, current)
+    if comparison is None:
+        return False
+    text = views.reviewing.second_look.second_look(comparison, session.screen.out, hunk_colours(session))
+    lines = text.rstrip("\n").split("\n")
+    count = max(shutil.get_terminal_size().lines - _OTHER_LINES, _OTHER_LINES)
+    if len(lines) > count:
+        lines[count:] = [f"({len(lines) - count} more lines: orchestrate diff {task.id} --since-review)"]
+    _write_text(session, "\n".join(["", *lines, ""]), "")
+    return True
 
 
 def hunk_colours(session: Session) -> dict[str, str] | None:
     """Return the user's colours of a diff as escape sequences, if they want colours here."""
     repository = session.workspace.repository
-    if not session.screen.out.colour and sys.stdout.isatty():  # NO_COLOR, or a dumb terminal
-        return None
-    return _colour_slots(repository) if _wants_colour(repository, (), is_tty=sys.stdout.isatty()) else None
+    is_coloured = user_diff.wants_colour(repository, (), default=session.screen.out.colour)
+    return _colour_slots(repository) if is_coloured else None
+
+
+def _colour_slots(repository: Repository) -> dict[str, str]:
+    return user_diff.colour_slots(repository, DEFAULTS, ("context", "func"))
 
 
 def show_text(session: Session, text: str) -> None:
     """Print text that is harmless already; on a terminal in the user's pager for diffs."""
+    _write_text(session, text, user_diff.pager(session.workspace.repository) if sys.stdout.isatty() else "")
+
+
+def _write_text(session: Session, text: str, pager: str) -> None:
     sys.stdout.flush()
-    pager = _pager(session.workspace.repository) if sys.stdout.isatty() else ""
     with pager_input(pager) as output:
         output.write(text.encode(session.screen.out.charset, "backslashreplace"))
 
@@ -130,24 +180,21 @@ def show_diff(session: Session, task: Task, options: Sequence[str], paths: Seque
     """Run `git diff` with the user's configuration (pager, colours, external diff), made harmless for a terminal."""
     if task.tip is None:
         raise Refused("no-commits", f"{task.id} has no commits yet", why=task.full_reason)
-    branch = services.branch_tips.branch_state(session.workspace, task)
+    branch = services.branches.branch_tips.branch_state(session.workspace, task)
     base, tip = commit_range(branch.task)
     if by_hand := describe(branch):
         session.say(f"{task.id}: {session.screen.err.clean(by_hand)}")
     repository = session.workspace.repository
     is_tty = sys.stdout.isatty()
-    colours = Colours(_colour_slots(repository)) if _wants_colour(repository, options, is_tty=is_tty) else None
-    settings = [*colours.options, "-c", "color.diff=always"] if colours else ["-c", "color.diff=never"]
-    others = [option for option in options if option.partition("=")[0] not in ("--color", "--no-color")]
-    # --text: an agent's .gitattributes must not be able to hide a change as binary
-    # in the user's checkout, for its attributes and for settings that are relative to it (diff.orderFile)
-    top = repository.work_tree
-    places = [f"--git-dir={repository.common_dir}", *([f"--work-tree={top}"] if top else [])]
-    command = ["git", *places, *settings, "diff", "--text", *others, base, tip, "--", *paths]
+    is_coloured = user_diff.wants_colour(repository, options, default=session.screen.out.colour)
+    colours = Colours(_colour_slots(repository)) if is_coloured else None
+    secret_colours = colours.options if colours else ()
+    paths = [from_top(path, session.start, lambda typed: _is_changed(repository, base, tip, typed)) for path in paths]
+    command = user_diff.command(repository, base, tip, colours=secret_colours, options=options, paths=paths)
     sys.stdout.flush()
-    pager = _pager(repository) if is_tty else ""
+    pager = user_diff.pager(repository) if is_tty else ""
     redactor = Redactor()
-    with paged(command, pager, cwd=top or repository.common_dir) as run:
+    with paged(command, pager, cwd=repository.work_tree or repository.common_dir) as run:
         for block in shown(whole_lines(run.chunks), colours, redactor.feed, escape=is_tty):
             run.output.write(block)
     if redactor.kinds:
@@ -156,42 +203,3 @@ def show_diff(session: Session, task: Task, options: Sequence[str], paths: Seque
     if run.exit_code == 0 and not paths and all(option.startswith("-") for option in options):  # the whole diff
         session.mark_shown(branch.task)
     return run.exit_code
-
-
-def _wants_colour(repository: Repository, options: Sequence[str], *, is_tty: bool) -> bool:
-    """Return whether git would colour its output: by an option, or by the user's configuration."""
-    for option in reversed(options):
-        if option in ("--no-color", "--color=never"):
-            return False
-        if option in ("--color", "--color=always"):
-            return True
-    terminal = "true" if is_tty else "false"
-    return repository.git("config", "--get-colorbool", "color.diff", terminal, ok=(0, 1)).text == "true"
-
-
-def _colour_slots(repository: Repository) -> dict[str, str]:
-    """Return git's colours, changed by those that the user has configured, as escape sequences."""
-    names = repository.git("config", "--name-only", "--get-regexp", r"^color\.diff\..", ok=(0, 1)).text.split()
-    slots = {slot.lower(): slot for slot in DEFAULTS}
-    slots |= {"context": "context", "func": "func"}
-    chosen = dict(DEFAULTS)
-    for name in names:
-        slot = slots.get(name.rpartition(".")[2].lower())
-        if slot:
-            chosen[slot] = repository.git("config", "--get-color", name).text
-    return chosen
-
-
-def _pager(repository: Repository) -> str:
-    """Return the user's pager for `git diff` as a shell command, as git chooses it; empty for none."""
-    configured = repository.git("config", "--get", "pager.diff", ok=(0, 1)).text
-    if configured.lower() in ("false", "0", "no", "off"):
-        return ""
-    if configured.lower() in ("", "true", "1", "yes", "on"):
-        choices = (
-            os.environ.get("GIT_PAGER"),
-            repository.git("config", "--get", "core.pager", ok=(0, 1)).text or None,
-            os.environ.get("PAGER"),
-        )
-        configured = next((choice for choice in choices if choice is not None), "less")
-    return "" if configured == "cat" else configured

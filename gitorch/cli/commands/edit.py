@@ -11,6 +11,7 @@ from gitorch import services
 from gitorch.cli import schema, views
 from gitorch.cli.choices import QUEUED_TASK
 from gitorch.cli.commands.request_options import request_options, requested_fields
+from gitorch.cli.commands.text_editor import edit_text
 from gitorch.cli.session import UNDO_HINT, Session, pass_session
 from gitorch.errors import AnswerNeeded
 from gitorch.model.task import Task
@@ -83,7 +84,7 @@ def _written(session: Session, task: Task) -> str:
             why="no terminal for an editor",
             fix=(f'orchestrate edit {task.id} -m "..."', "orchestrate edit -h"),
         )
-    written = click.edit(task.spec.prompt)
+    written = edit_text(session, task.spec.prompt)
     return task.spec.prompt if written is None else _as_ended(written, task.spec.prompt)
 
 

@@ -24,11 +24,11 @@ def history_command(session: Session, name: str | None, show_all: bool) -> None:
     """
     workspace = session.workspace
     if name:
-        history = services.task_history.task_history(workspace, name)
+        history = services.past.task_history.task_history(workspace, name)
         page = "" if session.json else views.past.task_history(history)
         session.answer(page, schema.history.TaskHistoryAnswer.of(history))
         return
-    runs, tasks = services.past_runs.past_runs(workspace), services.past_tasks.past_tasks(workspace)
+    runs, tasks = services.past.past_runs.past_runs(workspace), services.past.past_tasks.past_tasks(workspace)
     has_more = not show_all and max(len(runs), len(tasks)) > _SHOWN
     if has_more:
         runs, tasks = runs[:_SHOWN], tasks[:_SHOWN]

@@ -27,7 +27,7 @@ def init_command(session: Session, force: bool, only_print: bool, no_try: bool) 
     Only what passes there becomes a setting. Asks nothing.
     """
     workspace = session.workspace
-    services.guard.require_person("set up a repository")
+    services.people_only.require_person("set up a repository")
     checkout = workspace.repository.checkout
     path = checkout / FILE if checkout else None
     if not only_print:
@@ -37,7 +37,7 @@ def init_command(session: Session, force: bool, only_print: bool, no_try: bool) 
             fixes = ("orchestrate init --force", "orchestrate init --print")
             raise Refused("exists", f"{FILE} already exists", fix=fixes)
     trials, reason = _trials(session, no_try)
-    text = config_text(trials, [str(agent) for agent in services.setup.detect_agents(workspace)], reason)
+    text = config_text(trials, [str(agent) for agent in services.doctor.setup.detect_agents(workspace)], reason)
     rows = _rows(trials, reason)
     if only_print or path is None:
         session.answer(text, schema.start.InitAnswer(text=text, checks=rows))
@@ -45,9 +45,16 @@ def init_command(session: Session, force: bool, only_print: bool, no_try: bool) 
     services.settings.write(workspace.repository, ConfigFile.REPOSITORY, text)
     answer = schema.start.InitAnswer(path=str(path), text=text, checks=rows)
     session.answer(None if session.json else views.setup.trials(trials, reason, path), answer)
-    if failing := [name for name, (_, check) in check_names(trials).items() if not check.passed and not reason]:
+    checks = check_names(trials)
+    missing = dict.fromkeys(trial.missing for trial in trials if trial.missing)
+    failing = [name for name, (trial, check) in checks.items() if not (check.passed or trial.missing or reason)]
+    if failing:
         session.say(f"not set, because they fail on the base: {', '.join(failing)}")
-    session.say("next: orchestrate config trust")
+    if missing:
+        session.say(f"next: install {' and '.join(missing)}, then orchestrate init --force")
+        return
+    nothing_set = reason or len(failing) == len(checks)
+    session.say(f"next: {f'set [checks] in {FILE}, then ' * bool(nothing_set)}orchestrate config trust")
 
 
 def _trials(session: Session, no_try: bool) -> tuple[list[Trial], str]:
@@ -58,7 +65,7 @@ def _trials(session: Session, no_try: bool) -> tuple[list[Trial], str]:
     if no_try or commit is None:
         return setup.untried(toolchains), "--no-try was given" if no_try else "there is no commit yet"
     trials = []
-    with views.progress.progress_bar(session.screen, lines=True) as show:
+    with views.running.progress.progress_bar(session.screen, lines=True) as show:
         for number, toolchain in enumerate(toolchains):
 
             def report(command: str, number: int = number) -> None:
@@ -74,9 +81,9 @@ def _rows(trials: Sequence[Trial], reason: str) -> list[schema.start.InitCheckJs
             name=name,
             command=check.command,
             toolchain=trial.toolchain.name,
-            passed=None if reason else check.passed,
+            passed=None if reason or trial.missing else check.passed,
             exit_code=check.exit_code,
-            seconds=None if reason else check.seconds,
+            seconds=None if reason or trial.missing else check.seconds,
             problem=check.problem or None,
         )
         for name, (trial, check) in check_names(trials).items()

@@ -21,7 +21,7 @@ from gitorch.model.task import State, Task
 @pass_session
 def kill_command(session: Session, names: tuple[str, ...], kill_all: bool, now: bool) -> None:
     """Stop tasks. Their work stays on their branches."""
-    services.guard.require_person("stop tasks")
+    services.people_only.require_person("stop tasks")
     workspace = session.workspace
     if kill_all:
         tasks = [task for task in workspace.tasks.values() if task.state is State.RUNNING]

@@ -6,6 +6,7 @@ import click
 
 from gitorch import services
 from gitorch.cli import schema
+from gitorch.cli.choices import REMOTE
 from gitorch.cli.session import UNDO_HINT, Session, pass_session, print_help
 from gitorch.services.notes_exchange import Exchange
 
@@ -23,28 +24,28 @@ def notes_command(ctx: click.Context) -> None:
 
 
 @notes_command.command("push")
-@click.argument("remote", default="origin")
+@click.argument("remote", type=REMOTE, default="origin")
 @pass_session
 def push_notes(session: Session, remote: str) -> None:
     """Send the notes to REMOTE (origin).
 
     Nothing is overwritten there: if it has notes that are not here, fetch them first.
     """
-    services.guard.require_person("push notes")
+    services.people_only.require_person("push notes")
     exchange = services.notes_exchange.push(session.workspace, remote)
     text = f"pushed the notes to {remote}" if exchange.moved else f"{remote} has these notes already"
     session.answer(text, _answer(exchange))
 
 
 @notes_command.command("fetch")
-@click.argument("remote", default="origin")
+@click.argument("remote", type=REMOTE, default="origin")
 @pass_session
 def fetch_notes(session: Session, remote: str) -> None:
     """Fetch the notes of REMOTE (origin).
 
     Adds lines that are missing here, and removes none.
     """
-    services.guard.require_person("fetch notes")
+    services.people_only.require_person("fetch notes")
     exchange = services.notes_exchange.fetch(session.workspace, remote)
     text = f"added the notes of {remote}" if exchange.moved else f"the notes of {remote} are here already"
     session.answer(text, _answer(exchange))

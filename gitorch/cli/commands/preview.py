@@ -25,7 +25,7 @@ def preview_command(session: Session, names: tuple[str, ...], remove: bool) -> N
     """
     workspace = session.workspace
     if remove:
-        is_removed = services.preview.remove_preview(workspace)
+        is_removed = services.merging.preview.remove_preview(workspace)
         session.answer(
             "removed the preview" if is_removed else "there is no preview", schema.preview.PreviewAnswer.removed()
         )
@@ -33,10 +33,11 @@ def preview_command(session: Session, names: tuple[str, ...], remove: bool) -> N
     if not names:
         raise InvalidInput("which-task", "no task given", fix=("orchestrate preview TASK...",))
     tasks = [services.lookup.find_task(workspace, name).id for name in names]
-    with services.replaying.open_replayer(workspace) as replayer:
-        plan = services.preview.plan_preview(workspace, replayer, tasks)
-        preview = services.preview.open_preview(workspace, replayer, plan)
-    session.answer(views.preview.preview(preview), schema.preview.PreviewAnswer.of(preview))
+    with services.merging.replaying.open_replayer(workspace) as replayer:
+        plan = services.merging.preview.plan_preview(workspace, replayer, tasks)
+        preview = services.merging.preview.open_preview(workspace, replayer, plan)
+        hunks = {clash.task.id: services.merging.merge.conflict_hunks(replayer, clash) for clash in plan.conflicts}
+    session.answer(views.merging.preview.preview(preview), schema.preview.PreviewAnswer.of(preview, hunks))
     session.say("to remove it: orchestrate preview --remove")
     if plan.conflicts:
         sys.exit(7)

@@ -10,7 +10,8 @@ import click
 
 from gitorch import services
 from gitorch.cli import schema, views
-from gitorch.cli.session import Session, pass_session
+from gitorch.cli.choices import not_empty
+from gitorch.cli.session import FILE_NAME, Session, pass_session
 from gitorch.errors import GitorchError, InvalidInput, Refused
 
 
@@ -22,7 +23,14 @@ from gitorch.errors import GitorchError, InvalidInput, Refused
     default="text",
     help="The form of the report (default: text).",
 )
-@click.option("-o", "--output", default="", metavar="FILE", help="Write to FILE (html: default in gitorch/reports/).")
+@click.option(
+    "-o",
+    "--output",
+    default="",
+    type=FILE_NAME,
+    callback=not_empty,
+    help="Write to FILE (html: default in gitorch/reports/).",
+)
 @pass_session
 def report_command(session: Session, form: str, output: str) -> None:
     """Report the night: what needs you, what went well and wrong, and what to do next.
@@ -35,19 +43,19 @@ def report_command(session: Session, form: str, output: str) -> None:
     report = services.report.make_report(session.workspace, for_page=form == "html")
     now = datetime.now().astimezone()
     if form == "html":
-        page = views.report_page.page(report, now)
+        page = views.reporting.report_page.page(report, now)
         path = _write(output, page) if output else services.report.save_report(session.workspace, report, page)
         session.answer(str(path), schema.report.ReportAnswer.of(report, path))
     elif session.json:
         session.answer("", schema.report.ReportAnswer.of(report, None))
     elif form == "markdown":
-        text = views.report.markdown(report, now)
+        text = views.reporting.report_text.markdown(report, now)
         session.answer(str(_write(output, text)) if output else text)
     elif output:
         raise InvalidInput("output", "the text goes to stdout", fix=("pass --format markdown or html",))
     else:
-        session.answer(views.report.text(report, now=now))
-    if views.report_words.is_bad(report):
+        session.answer(views.reporting.report_text.text(report, now=now))
+    if views.reporting.report_words.is_bad(report):
         sys.exit(6)
 
 
@@ -55,7 +63,7 @@ def write_page(session: Session) -> None:
     """Write the page of a run that ended, and print its path; a report that fails must not fail the run."""
     try:
         report = services.report.make_report(session.workspace, for_page=True)
-        page = views.report_page.page(report, datetime.now().astimezone())
+        page = views.reporting.report_page.page(report, datetime.now().astimezone())
         path = services.report.save_report(session.workspace, report, page)
     except (GitorchError, OSError, ImportError) as error:
         session.screen.warn(f"the report could not be written: {error}")
@@ -68,5 +76,5 @@ def _write(output: str, text: str) -> Path:
     try:
         path.write_text(text, "utf-8", "backslashreplace")
     except OSError as error:
-        raise Refused("not-written", f"{output} cannot be written", why=str(error)) from error
+        raise Refused("not-written", f"{output} cannot be written", why=error.strerror or "") from error
     return path

@@ -103,4 +103,4 @@ def _content(path: Path, name: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InvalidInput("no-file", f"cannot read {name}", why=str(error)) from error
+        raise InvalidInput("no-file", f"cannot read {name}", why=error.strerror or "") from error

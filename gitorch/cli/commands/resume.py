@@ -24,7 +24,7 @@ def resume_command(session: Session, name: str | None, message: str) -> None:
     """
     task, workspace = session.find(name), session.workspace
     text = message or (
-        read_message("", f"Answer the question of {task.id}:\n{visible(task.question)}")
+        read_message(session, f"Answer the question of {task.id}:\n{visible(task.question)}")
         if session.interactive and task.question
         else ""
     )
@@ -32,5 +32,7 @@ def resume_command(session: Session, name: str | None, message: str) -> None:
     session.refresh()
     answer = schema.queue.ResumeAnswer(task=schema.task.TaskJson.of(queued))
     session.answer(f"{queued.id}  {queued.state}", answer)
+    if services.resume.starts_afresh(workspace, queued):
+        session.say("its session is on a worker: the agent starts a fresh one, with all that it was told before")
     session.say(UNDO_HINT)
     session.say("next: orchestrate run")

@@ -6,17 +6,17 @@ import click
 
 from gitorch import services
 from gitorch.cli import schema
-from gitorch.cli.choices import AGENT, RETRYABLE_TASK
+from gitorch.cli.choices import AGENT, RETRYABLE_TASK, not_empty
 from gitorch.cli.session import Session, pass_session
 
 
 @click.command("retry")
 @click.argument("tasks", nargs=-1, required=True, type=RETRYABLE_TASK)
-@click.option("-a", "--agent", default="", type=AGENT, metavar="AGENT", help="Use another agent.")
+@click.option("-a", "--agent", default="", type=AGENT, callback=not_empty, metavar="AGENT", help="Use another agent.")
 @pass_session
 def retry_command(session: Session, tasks: tuple[str, ...], agent: str) -> None:
     """Queue a fresh attempt on a fresh base. Earlier attempts stay under refs/gitorch/attempts/."""
-    services.guard.require_person("queue tasks")
+    services.people_only.require_person("queue tasks")
     workspace = session.workspace
     queued = services.submit.retry(
         workspace, [services.lookup.find_task(workspace, name) for name in tasks], agent=agent

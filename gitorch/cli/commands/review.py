@@ -9,6 +9,7 @@ import click
 
 from gitorch import services
 from gitorch.cli import schema, views
+from gitorch.cli.commands.diff import show_new_changes
 from gitorch.cli.commands.review_file import edit_review, leave_comments, read_review
 from gitorch.cli.commands.review_keys import review_interactively
 from gitorch.cli.session import TASK, Session, pass_session
@@ -61,17 +62,19 @@ def review_command(
     workspace = session.workspace
     session.check_forecast()
     if task:
-        cards = [services.review.review_card(workspace, session.find(task))]
+        cards = [services.reviewing.review.review_card(workspace, session.find(task))]
     else:
-        cards = services.review.cards_in_order(workspace)
+        cards = services.reviewing.review.cards_in_order(workspace)
     if only_list or not session.interactive:
-        text = views.review.card(cards[0]) if task else views.review.review_list(cards)
+        text = views.reviewing.review.card(cards[0]) if task else views.reviewing.review.review_list(cards)
         session.answer(text, schema.review.ReviewAnswer.of(cards))
         if task and not only_list:
+            if not session.json:
+                show_new_changes(session, cards[0].task)
             session.mark_shown(cards[0].task)
         return
     if not task:
-        session.answer(views.review.review_list(cards))
+        session.answer(views.reviewing.review.review_list(cards, begins=True))
     commented = review_interactively(session, cards, flat=flat)
     session.refresh()
     _offer_lessons(session, cards)
@@ -80,16 +83,18 @@ def review_command(
 
 def _show_repeated(session: Session) -> None:
     """Answer with the comments that could be said once, and the commands that queue a task for it."""
-    repeated = services.lessons.repeated_comments(session.workspace)
-    session.answer(views.lessons.repeated_comments(repeated), schema.review.ReviewAnswer.of([], repeated=repeated))
+    repeated = services.reviewing.lessons.repeated_comments(session.workspace)
+    session.answer(
+        views.reviewing.lessons.repeated_comments(repeated), schema.review.ReviewAnswer.of([], repeated=repeated)
+    )
 
 
 def _offer_lessons(session: Session, cards: Sequence[ReviewCard]) -> None:
     """Tell the reviewer which comments on these tasks were made on other tasks, too."""
     names = {card.task.id for card in cards}
-    repeated = services.lessons.repeated_comments(session.workspace)
+    repeated = services.reviewing.lessons.repeated_comments(session.workspace)
     if about_these := [comment for comment in repeated if names & {*comment.tasks}]:
-        session.say(views.lessons.offer(about_these))
+        session.say(views.reviewing.lessons.offer(about_these))
 
 
 def _write(session: Session, task: Task, file: TextIO | None, *, flat: bool) -> None:
@@ -97,7 +102,9 @@ def _write(session: Session, task: Task, file: TextIO | None, *, flat: bool) -> 
     reviewed = read_review(session, task, file.read()) if file else edit_review(session, task, flat=flat)
     session.refresh()
     if session.json:
-        session.answer("", schema.review.ReviewAnswer.of([services.review.review_card(session.workspace, reviewed)]))
+        session.answer(
+            "", schema.review.ReviewAnswer.of([services.reviewing.review.review_card(session.workspace, reviewed)])
+        )
     if reviewed.state is task.state:
         leave_comments(session, [reviewed])
 
@@ -111,13 +118,13 @@ def _required(session: Session, name: str | None) -> Task:
 def _mark(session: Session, task: Task, viewed: tuple[str, ...], not_viewed: tuple[str, ...], *, flat: bool) -> None:
     """Mark hunks as viewed or not, and answer with what is left to view."""
     workspace = session.workspace
-    reviewer = services.comments.current_reviewer(workspace)
+    reviewer = services.reviewing.comments.current_reviewer(workspace)
     for places, is_viewed in ((viewed, True), (not_viewed, False)):
-        hunks = services.second_look.branch_hunks(workspace, task).hunks
-        marked = [hunk for place in places for hunk in services.second_look.find_hunks(hunks, place)]
-        services.second_look.mark_viewed(workspace, task, marked, reviewer, viewed=is_viewed)
-    branch = services.second_look.branch_hunks(workspace, task, flat=flat)
+        hunks = services.reviewing.second_look.branch_hunks(workspace, task).hunks
+        marked = [hunk for place in places for hunk in services.reviewing.second_look.find_hunks(hunks, place)]
+        services.reviewing.second_look.mark_viewed(workspace, task, marked, reviewer, viewed=is_viewed)
+    branch = services.reviewing.second_look.branch_hunks(workspace, task, flat=flat)
     session.answer(
         f"{task.id}: {len(branch.unviewed)} of {len(branch.hunks)} hunks to view",
-        schema.review.ReviewAnswer.of([services.review.review_card(workspace, task)], branch),
+        schema.review.ReviewAnswer.of([services.reviewing.review.review_card(workspace, task)], branch),
     )

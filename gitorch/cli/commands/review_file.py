@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import click
+from collections.abc import Sequence
+
 import msgspec
 
 from gitorch import services
 from gitorch.cli import views
+from gitorch.cli.commands.text_editor import edit_text
 from gitorch.cli.session import Session
 from gitorch.errors import InvalidInput, Refused
-from gitorch.model.task import Task
+from gitorch.model.task import Comment, Task
 
 _COMMENTS_LEFT = 10
 """The exit code when comments wait to be sent."""
@@ -17,12 +19,12 @@ _COMMENTS_LEFT = 10
 
 def edit_review(session: Session, task: Task, *, flat: bool = False) -> Task:
     """Open the review file of a task in the user's editor, and do what it says; return the task."""
-    branch = services.second_look.branch_hunks(session.workspace, task, flat=flat)
-    quoted = views.review_file.quoted_lines(branch.hunks)
+    branch = services.reviewing.second_look.branch_hunks(session.workspace, task, flat=flat)
+    quoted = views.reviewing.review_file.quoted_lines(branch.hunks)
     title = f"Review of {task.id}, attempt {task.attempts}: {session.screen.out.clean(task.title)}"
-    before = views.review_file.render(title, quoted, task.comments)
-    text = click.edit(before, extension=".diff")
-    if text is None or text == before:
+    before = views.reviewing.review_file.render(title, quoted, task.comments)
+    text = edit_text(session, before, extension=".diff")
+    if text is None or text == before or not text.strip():  # as git gives up an empty commit message
         session.say(f"{task.id}: the review is as it was")
         return task
     try:
@@ -36,9 +38,14 @@ def edit_review(session: Session, task: Task, *, flat: bool = False) -> Task:
 
 
 def read_review(session: Session, task: Task, text: str) -> Task:
-    """Do what the text of a review file says; return the task."""
-    branch = services.second_look.branch_hunks(session.workspace, task)
-    return _carry_out(session, task, text, views.review_file.quoted_lines(branch.hunks))
+    """Do what the text of a review file says; return the task.
+
+    An empty one is what a broken pipe leaves, not a review that wants every comment gone.
+    """
+    if not text.strip():
+        raise InvalidInput("no-comment", f"the review of {task.id} is empty", fix=(f"orchestrate review {task.id} -e",))
+    branch = services.reviewing.second_look.branch_hunks(session.workspace, task)
+    return _carry_out(session, task, text, views.reviewing.review_file.quoted_lines(branch.hunks))
 
 
 def leave_comments(session: Session, tasks: list[Task]) -> None:
@@ -48,10 +55,13 @@ def leave_comments(session: Session, tasks: list[Task]) -> None:
         raise SystemExit(_COMMENTS_LEFT)
 
 
-def _carry_out(session: Session, task: Task, text: str, quoted: list[views.review_file.QuotedLine]) -> Task:
+def _carry_out(session: Session, task: Task, text: str, quoted: list[views.reviewing.review_file.QuotedLine]) -> Task:
     """Keep the comments of a review file, and give its verdict."""
     workspace = session.workspace
-    review, reviewer = views.review_file.parse(text, quoted), services.comments.current_reviewer(workspace)
+    review, reviewer = (
+        views.reviewing.review_file.parse(text, quoted),
+        services.reviewing.comments.current_reviewer(workspace),
+    )
     comments = [msgspec.structs.replace(comment, author=reviewer, attempt=task.attempts) for comment in review.comments]
     if review.verdict == "approve" and comments:
         raise Refused(
@@ -59,15 +69,23 @@ def _carry_out(session: Session, task: Task, text: str, quoted: list[views.revie
             f"{task.id} has comments that no agent would get",
             fix=("write revise or comment as the verdict, or remove the comments",),
         )
-    session.mark_shown(services.branch_tips.branch_state(workspace, task).task)
+    session.mark_shown(services.branches.branch_tips.branch_state(workspace, task).task)
+    pending = task.comments
     if comments or task.comments:
-        task = services.comments.replace_comments(workspace, task, comments)
+        task = services.reviewing.comments.replace_comments(workspace, task, comments)
     if review.verdict == "revise":
-        task = services.review.revise(workspace, task, reviewer, [])
+        task = services.reviewing.review.revise(workspace, task, reviewer, [])
     elif review.verdict == "approve":
-        task, *_ = services.review.approve(workspace, [task], reviewer)  # its rivals follow
+        task, *_ = services.reviewing.review.approve(workspace, [task], reviewer)  # its rivals follow
     elif review.verdict == "reject":
-        task = services.review.reject(workspace, task, reviewer)
+        task = services.reviewing.review.reject(workspace, task, reviewer)
     words = views.quantities.plural(len(task.comments), "comment") if review.verdict == "comment" else str(task.state)
-    session.say(f"{task.id}: {words}")
+    session.say(f"{task.id}: {words}{_removed(pending, comments)}")
     return task
+
+
+def _removed(before: Sequence[Comment], after: Sequence[Comment]) -> str:
+    """Return how many comments were removed, in words: who writes a file from scratch may not know of them."""
+    places = [comment.place for comment in after]
+    gone = sum(comment.place not in places for comment in before)
+    return f", {views.quantities.plural(gone, 'earlier comment')} removed" if gone else ""

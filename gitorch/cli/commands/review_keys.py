@@ -13,9 +13,10 @@ import click
 from gitorch import services
 from gitorch.cli import views
 from gitorch.cli.commands.apply import apply_suggestions
-from gitorch.cli.commands.diff import show_diff, show_resolution, show_second_look
+from gitorch.cli.commands.diff import show_diff, show_new_changes, show_resolution, show_second_look
 from gitorch.cli.commands.hunk_keys import walk_hunks
 from gitorch.cli.commands.review_file import edit_review
+from gitorch.cli.commands.text_editor import user_editor
 from gitorch.cli.commands.verdicts import read_message, sent_words
 from gitorch.cli.commands.viewer import open_viewer
 from gitorch.cli.session import Session
@@ -23,13 +24,14 @@ from gitorch.cli.terminal.keys import INTERRUPTS, read_key
 from gitorch.cli.terminal.sanitize import safe
 from gitorch.errors import GitorchError, Refused
 from gitorch.executors.foreground import run_on_terminal
-from gitorch.model.severity import with_severity
+from gitorch.model.review.severity import with_severity
 from gitorch.model.task import Comment, State, Task
 
 if TYPE_CHECKING:
     from gitorch.flow.review import ReviewCard
 
-_PROMPT = "[d]iff [h]unks [i]nterdiff [c]omment [e]dit [a]pprove [r]evise [n]ext [?]"
+_PROMPT = "[d]iff [h]unks [c]omment [e]dit [t] checks [a]pprove [r]evise [n]ext [?]"
+_PROMPT_AGAIN = "[i] since then [d]iff [h]unks [c]omment [e]dit [a]pprove [r]evise [n]ext [?]"
 _HELP = """\
 d  the diff, in your pager               a  approve
 v  the diff, in your viewer              r  revise: send back with your comments
@@ -49,7 +51,7 @@ def review_interactively(session: Session, cards: Sequence[ReviewCard], *, flat:
         if listed.rivals and current.state is not listed.task.state:
             continue  # another of its rivals was picked
         # a verdict on one task changes what the others build on
-        card = listed if number == 1 else services.review.review_card(session.workspace, current)
+        card = listed if number == 1 else services.reviewing.review.review_card(session.workspace, current)
         if not _ask_verdict(session, card, f"{number}/{len(cards)}", flat=flat):
             break
     tasks = [session.find(card.task.id) for card in cards]
@@ -58,10 +60,11 @@ def review_interactively(session: Session, cards: Sequence[ReviewCard], *, flat:
 
 def _ask_verdict(session: Session, card: ReviewCard, position: str, *, flat: bool) -> bool:
     """Show one task and carry out keys until it has its verdict; return whether to go on with the next."""
-    session.answer(views.review.card(card))
+    session.answer(views.reviewing.review.card(card))
+    is_again = show_new_changes(session, card.task)
     session.mark_shown(card.task)
     while True:
-        click.echo(f"{position} {_PROMPT} ", nl=False, err=True)
+        click.echo(f"{position} {_PROMPT_AGAIN if is_again else _PROMPT} ", nl=False, err=True)
         key = read_key()
         click.echo(key if key.isprintable() else "", err=True)
         if key in ("n", "q", *INTERRUPTS):
@@ -114,19 +117,21 @@ def _orchestrate(session: Session, *words: str) -> bool:
 
 
 def _checks(session: Session, task: Task) -> bool:
-    session.answer(views.review.checks_with_output(session.find(task.id)))
+    session.answer(views.reviewing.review.checks_with_output(session.find(task.id)))
     return False
 
 
 def _summary(session: Session, task: Task) -> bool:
-    session.answer(views.review.card(services.review.review_card(session.workspace, session.find(task.id))))
+    session.answer(
+        views.reviewing.review.card(services.reviewing.review.review_card(session.workspace, session.find(task.id)))
+    )
     return False
 
 
 def _open(session: Session, task: Task) -> bool:
     if not task.worktree:
         raise Refused("no-worktree", f"{task.id} has no worktree", fix=(f"orchestrate preview {task.id}",))
-    editor = session.workspace.repository.git("var", "GIT_EDITOR", ok=(0, 1)).text or "vi"
+    editor = user_editor(session.workspace.repository) or "vi"
     # the command comes from the user's configuration, and git gives it to a shell too
     run_on_terminal(["/bin/sh", "-c", f"{editor} {shlex.quote(task.worktree)}"])
     return False
@@ -137,7 +142,7 @@ def _comment(session: Session, task: Task) -> bool:
     if not comments:
         session.say("no comment was written")
     for comment in comments:
-        commented = services.comments.add_comment(session.workspace, session.find(task.id), comment)
+        commented = services.reviewing.comments.add_comment(session.workspace, session.find(task.id), comment)
         count = len(commented.comments)
         session.say(f"{views.quantities.plural(count, 'comment')} {'waits' if count == 1 else 'wait'} to be sent")
     return False
@@ -156,8 +161,8 @@ def _apply(session: Session, task: Task) -> bool:
 
 def _approve(session: Session, task: Task) -> bool:
     workspace = session.workspace
-    reviewer = services.comments.current_reviewer(workspace)
-    _, *rivals = services.review.approve(workspace, [session.find(task.id)], reviewer)
+    reviewer = services.reviewing.comments.current_reviewer(workspace)
+    _, *rivals = services.reviewing.review.approve(workspace, [session.find(task.id)], reviewer)
     session.say(f"approved {task.id}")
     for rival in rivals:
         session.say(f"{rival.id}  {rival.state}: {safe(rival.full_reason)}")
@@ -167,21 +172,25 @@ def _approve(session: Session, task: Task) -> bool:
 def _revise(session: Session, task: Task) -> bool:
     workspace, current = session.workspace, session.find(task.id)
     comments = [] if current.comments else _comments(session, task)
-    revised = services.review.revise(workspace, current, services.comments.current_reviewer(workspace), comments)
+    revised = services.reviewing.review.revise(
+        workspace, current, services.reviewing.comments.current_reviewer(workspace), comments
+    )
     session.say(sent_words(revised))
     return True
 
 
 def _reject(session: Session, task: Task) -> bool:
     workspace = session.workspace
-    services.review.reject(workspace, session.find(task.id), services.comments.current_reviewer(workspace))
+    services.reviewing.review.reject(
+        workspace, session.find(task.id), services.reviewing.comments.current_reviewer(workspace)
+    )
     session.say(f"rejected {task.id}; its branch is kept")
     return True
 
 
 def _comments(session: Session, task: Task) -> list[Comment]:
     """Return the comment that the reviewer writes in an editor, if any."""
-    text, reviewer = read_message(""), services.comments.current_reviewer(session.workspace)
+    text, reviewer = read_message(session), services.reviewing.comments.current_reviewer(session.workspace)
     return [with_severity(Comment(text=text, author=reviewer, attempt=task.attempts))] if text else []
 
 

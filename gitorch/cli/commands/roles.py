@@ -24,7 +24,7 @@ def list_roles(session: Session) -> None:
     """List all roles, and where each is defined."""
     roles = list(session.workspace.roles.values())
     answer = schema.start.RolesAnswer(roles=[schema.start.RoleJson.of(role) for role in roles])
-    session.answer(None if session.json else views.roles.roles(roles), answer)
+    session.answer(None if session.json else views.planning.roles.roles(roles), answer)
 
 
 @roles_command.command("show")
@@ -37,4 +37,4 @@ def show_role(session: Session, name: str) -> None:
         hint = did_you_mean(name, roles, lead="; ")
         raise NotFound("no-such-role", f"there is no role {name}{hint}", fix=("orchestrate roles list",))
     answer = schema.start.RoleAnswer(role=schema.start.RoleJson.of(roles[name]), instructions=roles[name].instructions)
-    session.answer(None if session.json else views.roles.role(roles[name]), answer)
+    session.answer(None if session.json else views.planning.roles.role(roles[name]), answer)

@@ -15,7 +15,7 @@ import click
 
 from gitorch import services
 from gitorch.cli import schema, views
-from gitorch.cli.choices import DOLLARS
+from gitorch.cli.choices import DOLLARS, not_empty
 from gitorch.cli.commands.changes import print_change
 from gitorch.cli.commands.report import write_page
 from gitorch.cli.session import Session, pass_session
@@ -35,7 +35,14 @@ if TYPE_CHECKING:
 
 @click.command("run")
 @click.option("-m", "--max-agents", type=click.IntRange(1, 200), help="Maximum number of agents at once.")
-@click.option("--at", "start_at", default="", metavar="23:00", help="Wait until this time before starting tasks.")
+@click.option(
+    "--at",
+    "start_at",
+    default="",
+    callback=not_empty,
+    metavar="23:00",
+    help="Wait until this time before starting tasks.",
+)
 @click.option(
     "--until",
     default=None,
@@ -89,16 +96,17 @@ def _limits(session: Session, options: dict[str, Any]) -> RunLimits:
 
 
 def _print_order(session: Session) -> None:
-    alive = [task for task in session.workspace.tasks.values() if task.state in ALIVE]
-    order = graph.merge_order(alive)
-    lines = [
-        f"{position:>4}  {task.id}  {services.agents.agent_name(session.workspace, task)}"
-        + (f"  after {', '.join(task.spec.after)}" if task.spec.after else "")
-        for position, task in enumerate(order, start=1)
-    ]
+    workspace = session.workspace
+    order = graph.merge_order([task for task in workspace.tasks.values() if task.state in ALIVE])
+    starts = services.preflight.task_starts(workspace)
+    agents = {task.id: services.agents.agent_name(workspace, task) for task in order}
     session.answer(
-        "\n".join(lines) or "the queue is empty", schema.run.RunOrderAnswer(order=schema.task.tasks_json(order))
+        views.queue.run_order(order, agents, starts),
+        schema.run.RunOrderAnswer(
+            order=schema.task.tasks_json(order), starts={name: start.commit for name, start in starts.items()}
+        ),
     )
+    session.say("next: orchestrate run" if order else 'next: orchestrate submit "..."')
 
 
 class _Ready(NamedTuple):
@@ -119,12 +127,12 @@ def _preflight(session: Session, limits: RunLimits) -> _Ready:
     if is_done or not has_tasks or services.run_lock.is_running(workspace):
         return _Ready()
     agents = services.agents.ReadyAgents(services.agents.run_context(workspace))
-    with views.progress.progress_bar(session.screen, lines=False) as show:
+    with views.running.progress.progress_bar(session.screen, lines=False) as show:
         result = services.preflight.examine(
             workspace, limits, agents, lambda step: show(0, 1, lambda: views.setup.trying(step))
         )
     if result.lines or result.error is None:
-        session.say(views.preflight.preflight(result, limits))
+        session.say(views.running.preflight.preflight(result, limits))
     if result.error is not None:
         raise result.error
     return _Ready(result, agents)
@@ -171,7 +179,7 @@ def _announced(changes: Generator[list[Task], None, RunSummary]) -> Generator[li
 def _run(session: Session, limits: RunLimits, ready: _Ready) -> None:
     workspace = session.workspace
     stop = threading.Event()
-    protection = services.protection.of_workspace(workspace)
+    protection = services.inside_credentials.of_run(workspace)
     for text in services.protection.warnings(protection):
         session.screen.warn(text)
     if limits.start_at:
@@ -195,10 +203,12 @@ def _show(session: Session, changes: Generator[list[Task], None, RunSummary]) ->
     workspace = session.workspace
     if session.screen.out_is_live and not session.json and not session.quiet:
         reader = services.watch.live_reader(workspace)
-        return views.live.follow(
+        return views.running.live.follow(
             changes,
             lambda: workspace.tasks,
-            lambda tasks: views.board.Details(*reader.read(tasks), services.past_runs.active_run(workspace.folder)),
+            lambda tasks: views.running.board.Details(
+                *reader.read(tasks), services.past.past_runs.active_run(workspace.folder)
+            ),
         )
     before: dict[str, Task] = {task.id: task for task in workspace.tasks.values()}
 
@@ -253,7 +263,7 @@ def _print_summary(session: Session, summary: RunSummary, preflight: Preflight |
     else:
         stop_reason = summary.stopped.reason if summary.stopped else ""
         session.answer(
-            views.run.run_summary(
+            views.running.run.run_summary(
                 shown,
                 stop_reason,
                 summary.seconds,

@@ -13,11 +13,11 @@ import msgspec
 from gitorch import services
 from gitorch.cli import schema, views
 from gitorch.cli.session import Session, pass_session
-from gitorch.git.line_counts import LineCounts
 from gitorch.model.branch_state import BranchState, describe
-from gitorch.model.forecast import Candidate, Conflict, RemovedName, without_rewritten
+from gitorch.model.forecasts.conflict_forecast import Candidate, Conflict, RemovedName, without_rewritten
 from gitorch.model.naming import Oid, TaskId
-from gitorch.model.task import State, Task
+from gitorch.model.task import State, Task, change
+from gitorch.services.branches.own_branches import WithdrawnWork
 from gitorch.services.protection import Protection
 from gitorch.services.workspace import Workspace
 from gitorch.storage.foreign_changes import ForeignChange
@@ -55,9 +55,10 @@ class _Board(msgspec.Struct, frozen=True, kw_only=True):
 
     tasks: Mapping[TaskId, Task]
     branches: Mapping[TaskId, BranchState]
+    withdrawn: WithdrawnWork
     moved: Sequence[ForeignChange]
     tip: Oid | None
-    sizes: Mapping[TaskId, LineCounts]
+    sizes: Mapping[TaskId, tuple[int, int]]
     protection: Protection
     conflicts: Sequence[Conflict]
     removed_names: Sequence[RemovedName]
@@ -65,35 +66,43 @@ class _Board(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _acknowledge(session: Session) -> None:
-    session.say(f"acknowledged {services.moved.acknowledge(session.workspace)} changes")
-    if lost := services.losses.acknowledge(session.workspace):
+    session.say(f"acknowledged {services.change_watch.acknowledgement.acknowledge(session.workspace)} changes")
+    if lost := services.recovery.losses.acknowledge(session.workspace):
         session.say(f"acknowledged {lost} losses")
 
 
 def _board(workspace: Workspace) -> _Board:
-    branches = services.branch_tips.branch_states(workspace, workspace.tasks.values())
+    branches = services.branches.branch_tips.branch_states(workspace, workspace.tasks.values())
     # an approval covers the commits that were approved, and no later ones
     tasks = {
         name: task if task.state is State.APPROVED else branches[name].task for name, task in workspace.tasks.items()
     }
     moved_by_hand = [name for name, state in branches.items() if state.unseen]
     if moved_by_hand:
-        tasks |= {task.id: task for task in services.stale.outdated(workspace, moved_by_hand, tasks)}
+        tasks |= {task.id: task for task in services.branches.stale.outdated(workspace, moved_by_hand, tasks)}
+    tip = services.branches.own_branches.integration_tip(workspace)
+    withdrawn = services.branches.own_branches.withdrawn_work(workspace, tasks.values(), tip)
+    name = workspace.config.integration
+    tasks |= {
+        task: change(tasks[task], reason=f"{commit[:7]} is no longer in {name}")
+        for task, commit in withdrawn.commits.items()
+    }
     return _Board(
         tasks=tasks,
         branches=branches,
-        moved=services.moved.unacknowledged(workspace),
-        tip=services.branches.integration_tip(workspace),
-        sizes=services.diff_sizes.diff_sizes(workspace, tasks.values()),
+        withdrawn=withdrawn,
+        moved=services.change_watch.acknowledgement.unacknowledged(workspace),
+        tip=tip,
+        sizes=services.reviewing.diff_sizes.diff_sizes(workspace, tasks.values()),
         protection=services.protection.to_show(workspace),
-        conflicts=without_rewritten(services.forecast_record.saved_conflicts(workspace), branches.values()),
-        removed_names=services.forecast_record.saved_names(workspace),
-        candidate=services.forecast_record.saved_candidate(workspace),
+        conflicts=without_rewritten(services.merging.forecast_record.saved_conflicts(workspace), branches.values()),
+        removed_names=services.merging.forecast_record.saved_names(workspace),
+        candidate=services.merging.forecast_record.saved_candidate(workspace),
     )
 
 
 def _answer(workspace: Workspace, board: _Board) -> schema.status.StatusAnswer:
-    space = services.disk.for_worktrees(workspace)
+    space = services.doctor.disk.for_worktrees(workspace)
     return schema.status.StatusAnswer.of(
         board.tasks.values(),
         repository=_top(workspace),
@@ -116,14 +125,18 @@ def _answer(workspace: Workspace, board: _Board) -> schema.status.StatusAnswer:
 
 
 def _page(workspace: Workspace, board: _Board, *, show_all: bool) -> RenderableType:
+    is_running = services.run_lock.is_running(workspace)
+    # what reads the record takes longer to load than the rest of the page
+    run = services.past.past_runs.active_run(workspace.folder) if is_running else None
     return views.status.status(
         board.tasks.values(),
         repository=_top(workspace).name,
         integration=workspace.config.integration,
         tip=board.tip,
-        running=services.run_lock.is_running(workspace),
+        running=is_running,
+        run_start=run.started if run else None,
         sandbox=services.protection.label(board.protection),
-        warnings=services.protection.warnings(board.protection),
+        warnings=(*services.protection.warnings(board.protection), *_withdrawn(workspace, board)),
         show_all=show_all,
         moved=board.moved,
         conflicts=board.conflicts,
@@ -132,6 +145,16 @@ def _page(workspace: Workspace, board: _Board, *, show_all: bool) -> RenderableT
         diffs=board.sizes,
         by_hand={name: text for name, state in board.branches.items() if (text := describe(state))},
     )
+
+
+def _withdrawn(workspace: Workspace, board: _Board) -> tuple[str, ...]:
+    """Return the warning that merged work is no longer in the integration branch."""
+    withdrawn = board.withdrawn
+    if not withdrawn.commits:
+        return ()
+    count = views.quantities.plural(len(withdrawn.commits), "merged task")
+    fix = f"; to put it back: {withdrawn.fix}" if withdrawn.fix else ""
+    return (f"{workspace.config.integration} was moved, and does not have {count}{fix}",)
 
 
 def _top(workspace: Workspace) -> Path:

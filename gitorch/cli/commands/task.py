@@ -9,8 +9,8 @@ from gitorch.cli import schema, views
 from gitorch.cli.session import TASK, Session, pass_session
 from gitorch.cli.terminal.sanitize import safe_block
 from gitorch.model.branch_state import describe
-from gitorch.model.forecast import conflicts_of
-from gitorch.services.past_tasks import PastTask
+from gitorch.model.forecasts.conflict_forecast import conflicts_of
+from gitorch.services.past.past_tasks import PastTask
 
 
 @click.command("task")
@@ -30,12 +30,12 @@ def task_command(session: Session, name: str | None, path: bool, brief: bool) ->
         session.answer(safe_block(text), schema.progress.TaskBriefAnswer(brief=text, sent=sent))
     else:
         session.check_forecast()
-        conflicts = conflicts_of(services.forecast_record.saved_conflicts(session.workspace), task.id)
-        moved = services.moved.unacknowledged(session.workspace, task.id)
-        branch = services.branch_tips.branch_state(session.workspace, task)
-        resolutions = services.forecast_record.saved_resolutions(session.workspace, task.id)
+        conflicts = conflicts_of(services.merging.forecast_record.saved_conflicts(session.workspace), task.id)
+        moved = services.change_watch.acknowledgement.unacknowledged(session.workspace, task.id)
+        branch = services.branches.branch_tips.branch_state(session.workspace, task)
+        resolutions = services.merging.forecast_record.saved_resolutions(session.workspace, task.id)
         integration = session.workspace.config.integration
-        used = services.disk.of_task(session.workspace, task)
+        used = services.doctor.disk.of_task(session.workspace, task)
         disk = schema.progress.TaskDiskJson(worktree=used.worktree, room=used.room)
         answer = schema.progress.TaskAnswer.of(branch.task, conflicts, integration, moved, resolutions, disk)
         page = views.task.task_page(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from gitorch import services
 from gitorch.cli import schema
 from gitorch.cli.session import Session, pass_session
 from gitorch.cli.terminal.sanitize import safe
+from gitorch.model.naming import NOTES, OWN_REFS
 from gitorch.services.uninstall import UninstallPlan
+from gitorch.services.workspace import Workspace
 
 
 @click.command("uninstall")
@@ -22,7 +26,7 @@ def uninstall_command(session: Session, dry_run: bool, yes: bool, purge: bool) -
     Worktrees, the state folder, hooks and internal refs go. Branches and notes stay, and so do rescue points and refs
     with commits that no branch has. Uncommitted files of worktrees go to rescue points first.
     """
-    services.guard.require_person("uninstall gitorch")
+    services.people_only.require_person("uninstall gitorch")
     workspace = session.workspace
     plan = services.uninstall.plan(workspace, purge=purge)
     listing = _listing(plan)
@@ -40,13 +44,25 @@ def uninstall_command(session: Session, dry_run: bool, yes: bool, purge: bool) -
     for path in left.hooks:
         session.screen.warn(f"{path} was changed by hand: it was not removed")
     session.answer("gitorch is out of this repository", _answer(plan, dry_run=False))
-    session.say(f"branches stay; to delete them: git branch -D $(git branch --list '{workspace.config.prefix}*')")
+    for line in _staying(workspace):
+        session.say(line)
+
+
+def _staying(workspace: Workspace) -> Iterator[str]:
+    """Return what is still in the repository, each with the command that deletes or shows it."""
+    prefix, refs = workspace.config.prefix, workspace.repository.refs
+    if any(ref.startswith(f"refs/heads/{prefix}") for ref in refs("refs/heads")):
+        yield f"branches stay; to delete them: git branch -D $(git branch --list '{prefix}*')"
+    if refs(NOTES):
+        yield f"notes stay; to delete them: git update-ref -d {NOTES}"
+    if kept := refs(OWN_REFS.rstrip("/")):
+        yield f"refs with commits that no branch has stay ({len(kept)}); to list them: git for-each-ref {OWN_REFS}"
 
 
 def _listing(plan: UninstallPlan) -> str:
     lines = [f"worktree   {safe(str(path))}" for path in plan.worktrees]
     lines += [f"hook       {safe(str(path))}" for path in plan.hooks]
-    lines += [f"state      {safe(str(plan.folder))}", f"refs       {len(plan.refs)} below refs/"]
+    lines += [f"state      {safe(str(plan.folder))}", f"refs       {len(plan.refs)} of gitorch's own"]
     lines += [f"unfinished {name}: its request is lost" for name in plan.open]
     lines += [f"kept       {safe(ref)}" for ref in plan.remaining]
     return "\n".join(lines)

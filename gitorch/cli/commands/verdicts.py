@@ -9,10 +9,10 @@ import click
 from gitorch import services
 from gitorch.cli import schema, views
 from gitorch.cli.choices import APPROVABLE_TASK, JUDGED_TASK, STARTED_TASK
+from gitorch.cli.commands.text_editor import edit_text
 from gitorch.cli.session import UNDO_HINT, Session, pass_session
 from gitorch.cli.terminal.sanitize import safe
-from gitorch.errors import InvalidInput
-from gitorch.model.severity import with_severity
+from gitorch.model.review.severity import with_severity
 from gitorch.model.task import Comment, State, Task
 
 _EDITOR_HINT = "Write what should change."
@@ -26,12 +26,10 @@ def sent_words(task: Task) -> str:
     return f"answered {task.id}" if task.answer else f"sent {task.id} back"
 
 
-def read_message(message: str, hint: str = _EDITOR_HINT) -> str:
-    """Return the message of the command line, or the one that the reviewer writes in an editor; it shows a hint."""
-    if message:
-        return message
+def read_message(session: Session, hint: str = _EDITOR_HINT) -> str:
+    """Return the message that the reviewer writes in an editor; it shows a hint."""
     lines = "".join(f"# {line}\n" for line in [*hint.splitlines(), _IGNORED])
-    text = click.edit(f"\n{lines}") or ""
+    text = edit_text(session, f"\n{lines}") or ""
     return "\n".join(line for line in text.splitlines() if not line.startswith("#")).strip()
 
 
@@ -51,14 +49,13 @@ def comment_command(
 ) -> None:
     """Comment on a task, a file, or lines of a file. The place must exist.
 
-    The comments are sent by `revise`.
+    FILE is a path from the top of the repository, or from the folder you are in. The comments are sent by `revise`.
     """
     task, workspace = session.find(name), session.workspace
-    text = message or (read_message("") if session.interactive else "")
-    if not text:
-        raise InvalidInput("no-comment", "the comment is empty", fix=(f'orchestrate comment {task.id} -m "..."',))
-    file, line, end = _parse_position(position or "")
-    reviewer = services.comments.current_reviewer(workspace)
+    text = message or (read_message(session) if session.interactive else "")
+    typed, line, end = _parse_position(position or "")
+    file = services.input_checks.typed_file(workspace.repository, task, typed, session.start)
+    reviewer = services.reviewing.comments.current_reviewer(workspace)
     comment = Comment(
         text=text,
         file=file,
@@ -69,7 +66,7 @@ def comment_command(
         author=reviewer,
         attempt=task.attempts,
     )
-    commented = services.comments.add_comment(workspace, task, with_severity(comment))
+    commented = services.reviewing.comments.add_comment(workspace, task, comment)
     answer = schema.review.CommentAnswer(task=schema.task.TaskJson.of(commented))
     session.answer(f"{task.id}: {views.quantities.plural(len(commented.comments), 'comment')}", answer)
     session.say(f"next: orchestrate revise {task.id}")
@@ -91,7 +88,11 @@ def _parse_position(position: str) -> tuple[str, int, int]:
     is_flag=True,
     help="Approve every finished task whose checks pass, unless it adds credentials or has changed since you saw it.",
 )
-@click.option("--force", is_flag=True, help="Approve even if checks fail, or credentials are added.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Approve even if checks fail, or credentials are added or not searched for to the end.",
+)
 @click.option("--pick", type=click.IntRange(1), metavar="N", help="Pick rival N of one task, not the proposed one.")
 @click.option("-m", "--message", default="", help="A comment for the notes.")
 @pass_session
@@ -108,13 +109,13 @@ def approve_command(
     workspace = session.workspace
     held: list[tuple[Task, str]] = []
     if approve_all:
-        tasks, held = services.review.approvable(workspace, force=force)
+        tasks, held = services.reviewing.review.approvable(workspace, force=force)
         for task, reason in held:
             session.screen.warn(f"{task.id} {reason} and is not approved; see: orchestrate review {task.id}")
     else:
-        tasks = [services.rivals.chosen(workspace, task, pick) for task in session.find_all(names)]
-    reviewer = services.comments.current_reviewer(workspace)
-    changed = services.review.approve(workspace, tasks, reviewer, force=force, comment=message)
+        tasks = [services.reviewing.rivals.chosen(workspace, task, pick) for task in session.find_all(names)]
+    reviewer = services.reviewing.comments.current_reviewer(workspace)
+    changed = services.reviewing.review.approve(workspace, tasks, reviewer, force=force, comment=message)
     approved = [task for task in changed if task.state in (State.APPROVED, State.MERGED)]
     rivals = [task for task in changed if task.state in (State.REJECTED, State.CANCELLED)]
     lines = [f"{task.id}  {task.state}" for task in approved]
@@ -136,10 +137,10 @@ def revise_command(session: Session, name: str | None, message: str) -> None:
     The next attempt continues on the task's branch.
     """
     task, workspace = session.find(name), session.workspace
-    text = message or (read_message("") if session.interactive and not task.comments else "")
-    reviewer = services.comments.current_reviewer(workspace)
+    text = message or (read_message(session) if session.interactive and not task.comments else "")
+    reviewer = services.reviewing.comments.current_reviewer(workspace)
     comments = [with_severity(Comment(text=text, author=reviewer, attempt=task.attempts))] if text else []
-    revised = services.review.revise(workspace, task, reviewer, comments)
+    revised = services.reviewing.review.revise(workspace, task, reviewer, comments)
     session.refresh()
     answer = schema.review.ReviseAnswer(task=schema.task.TaskJson.of(revised))
     session.answer(f"{revised.id}  {revised.state}", answer)
@@ -154,8 +155,8 @@ def revise_command(session: Session, name: str | None, message: str) -> None:
 def reject_command(session: Session, name: str | None, message: str) -> None:
     """Reject a task. Its branch is kept."""
     workspace = session.workspace
-    reviewer = services.comments.current_reviewer(workspace)
-    rejected = services.review.reject(workspace, session.find(name), reviewer, message)
+    reviewer = services.reviewing.comments.current_reviewer(workspace)
+    rejected = services.reviewing.review.reject(workspace, session.find(name), reviewer, message)
     session.refresh()
     answer = schema.review.RejectAnswer(task=schema.task.TaskJson.of(rejected))
     session.answer(f"{rejected.id}  {rejected.state}", answer)

@@ -13,8 +13,8 @@ from gitorch.cli import views
 from gitorch.cli.session import Session
 from gitorch.errors import Refused
 from gitorch.executors.foreground import run_attended
+from gitorch.model.review.viewer_comments import read_viewer_comments
 from gitorch.model.task import Task, commit_range
-from gitorch.model.viewer_comments import read_viewer_comments
 
 _OUTPUT = "{output}"
 _COMMENTS_WRITTEN = 10
@@ -37,7 +37,7 @@ def open_viewer(session: Session, task: Task) -> Task:
     if task.tip is None:
         raise Refused("no-commits", f"{task.id} has no commits yet", why=task.full_reason)
     services.configured_checks.require_trust(workspace)
-    branch = services.branch_tips.branch_state(workspace, task)
+    branch = services.branches.branch_tips.branch_state(workspace, task)
     base, tip = commit_range(branch.task)
     with tempfile.TemporaryDirectory(prefix="gitorch-viewer-") as folder:
         output = Path(folder) / "comments"
@@ -53,7 +53,7 @@ def open_viewer(session: Session, task: Task) -> Task:
         raise Refused("viewer-failed", f"the viewer ended with exit code {code}", why=command)
     session.mark_shown(branch.task)
     if comments:
-        task = services.comments.keep_comments(workspace, session.find(task.id), comments)
+        task = services.reviewing.comments.keep_comments(workspace, session.find(task.id), comments)
         count = views.quantities.plural(len(comments), "comment")
         session.say(f"{task.id}: {count} from the viewer, {len(task.comments)} to be sent")
     elif _OUTPUT in command:

@@ -13,10 +13,11 @@ from gitorch.cli import schema, views
 from gitorch.cli.commands.changes import print_change
 from gitorch.cli.session import Session, pass_session
 from gitorch.errors import InvalidInput, SetupNeeded
+from gitorch.extras import install_command
 from gitorch.model.task import State, Task
 
 if TYPE_CHECKING:
-    from gitorch.model.forecast import ForecastSummary
+    from gitorch.model.forecasts.conflict_forecast import ForecastSummary
 
 
 @click.command("watch")
@@ -28,8 +29,8 @@ def watch_command(session: Session, interval: float, interactive: bool) -> None:
 
     Each task has a line: what it does now, and a timeline of its waits, attempts, checks and limits.
 
-    With -i, arrows choose a task, and keys run commands on it: review, diff, log, comment, approve, revise, kill,
-    resume, retry, merge. Needs the extra: pip install 'gitorch[tui]'
+    With -i, arrows choose a task, and each key runs a command on it, as ? explains. Nothing can be done only here.
+    Needs the extra `tui`: without it, the command says how to install it.
     """
     session.check_forecast()
     if interactive:
@@ -41,18 +42,18 @@ def watch_command(session: Session, interval: float, interactive: bool) -> None:
 
 
 def _show_board(session: Session, interval: float) -> None:
-    views.live.watch(lambda: session.workspace.tasks, _details_reader(session), interval=interval)
+    views.running.live.watch(lambda: session.workspace.tasks, _details_reader(session), interval=interval)
 
 
-def _details_reader(session: Session) -> views.live.ReadDetails:
+def _details_reader(session: Session) -> views.running.live.ReadDetails:
     """Return what reads the activity of the agents, the forecast, and whether a run is active."""
     workspace = session.workspace
     reader = services.watch.live_reader(workspace)
 
-    def read(tasks: views.board.Tasks) -> views.board.Details:
+    def read(tasks: views.running.board.Tasks) -> views.running.board.Details:
         notice = "" if services.run_lock.is_running(workspace) else "no run is active; orchestrate run starts one"
-        run = services.past_runs.active_run(workspace.folder)
-        return views.board.Details(*reader.read(tasks), run, notice)
+        run = services.past.past_runs.active_run(workspace.folder)
+        return views.running.board.Details(*reader.read(tasks), run, notice)
 
     return read
 
@@ -65,11 +66,12 @@ def _interact(session: Session, interval: float) -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "textual":
             raise
-        fix = ("pip install 'gitorch[tui]'",)
+        fix = (install_command("tui"),)
         raise SetupNeeded("tui-missing", "textual is not installed", why="it is an extra", fix=fix) from error
     workspace = session.workspace
-    board = views.board.Board(session.screen.out, hint=app.HINT)
-    app.WatchApp(board, lambda: workspace.tasks, _details_reader(session), interval=interval).run()
+    board = views.running.board.Board(session.screen.out, hint=app.HINT)
+    run = app.running_in(session.start)
+    app.WatchApp(board, lambda: workspace.tasks, _details_reader(session), interval=interval, run=run).run()
 
 
 def _print_changes(session: Session, interval: float) -> None:
@@ -94,10 +96,10 @@ def _print_changes(session: Session, interval: float) -> None:
 
 def _print_forecast(session: Session, before: ForecastSummary) -> ForecastSummary:
     """Print the forecast if it has changed; return it."""
-    forecast = services.forecast_record.saved_forecast(session.workspace)
+    forecast = services.merging.forecast_record.saved_forecast(session.workspace)
     if forecast != before:
         if session.json:
             session.answer("", schema.run.ForecastEvent.of(*forecast, session.workspace.config.integration))
-        elif (text := views.run.merge_forecast(*forecast)) is not None:
+        elif (text := views.running.run.merge_forecast(*forecast)) is not None:
             session.answer(text)
     return forecast

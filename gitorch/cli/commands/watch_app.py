@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from rich.console import RenderableType
@@ -11,38 +12,55 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
-from gitorch.cli.views.board import Board, Tasks
-from gitorch.cli.views.live import ReadDetails
+from gitorch.cli.views.running.board import Board, Tasks
+from gitorch.cli.views.running.live import ReadDetails
 from gitorch.executors.foreground import run_on_terminal
 
-HINT = (
-    "j, k: task   Enter: review   d: diff   l: log   c: comment   q: quit\n"
-    "a: approve   r: revise   K: kill   g: resume   y: retry   m: merge"
+HINT = "j, k: task   Enter: review   a: approve   r: revise   m: merge\n?: all keys   q: quit"
+ALL_KEYS = (
+    "Enter review · d diff · v your viewer · i since the last verdict\n"
+    "c comment · e edit the review · s summary · t run the checks\n"
+    "a approve · r revise · x reject · K kill · g resume · y retry\n"
+    "l log · o try it (preview) · m merge · u undo · p report · ? less"
 )
 
 Run = Callable[["WatchApp", list[str]], None]
 
-_COMMANDS = {
+_COMMANDS: dict[str, tuple[str, ...]] = {
     "enter": ("review",),
     "d": ("diff",),
-    "l": ("log",),
+    "v": ("diff", "--viewer"),
+    "i": ("diff", "--since-review"),
     "c": ("comment",),
+    "e": ("review", "-e"),
+    "s": ("task",),
+    "t": ("check",),
     "a": ("approve",),
     "r": ("revise",),
+    "x": ("reject",),
     "K": ("kill",),
     "g": ("resume",),
     "y": ("retry",),
+    "l": ("log",),
+    "o": ("preview",),
 }
 """The command of each key; it gets the selected task."""
 
+_OTHERS: dict[str, tuple[str, ...]] = {"m": ("merge",), "u": ("undo",), "p": ("report",)}
+"""The commands of keys that are about no task."""
 
-def run_suspended(app: WatchApp, words: list[str]) -> None:
-    """Run a command of gitorch on the terminal of a suspended board, and wait for Enter."""
-    with app.suspend():
-        print(f"$ orchestrate {' '.join(words)}", flush=True)
-        run_on_terminal([sys.executable, "-m", "gitorch", *words])
-        print("\nEnter goes back to the board", end="", flush=True)
-        sys.stdin.readline()
+
+def running_in(start: Path) -> Run:
+    """Return what runs a command of gitorch in a folder, on the terminal of a suspended board, and waits for Enter."""
+
+    def run(app: WatchApp, words: list[str]) -> None:
+        with app.suspend():
+            print(f"$ orchestrate {' '.join(words)}", flush=True)
+            run_on_terminal([sys.executable, "-m", "gitorch", "-C", str(start), *words])
+            print("\nEnter goes back to the board", end="", flush=True)
+            sys.stdin.readline()
+
+    return run
 
 
 class WatchApp(App[None]):
@@ -53,8 +71,9 @@ class WatchApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", show=False),
         Binding("down,j", "move(1)", show=False),
-        Binding("m", "command(['merge'])", show=False),
-        *(Binding(key, f"on_task('{words[0]}')", show=False) for key, words in _COMMANDS.items()),
+        *(Binding(key, f"on_task({words!r})", show=False) for key, words in _COMMANDS.items()),
+        *(Binding(key, f"command({words!r})", show=False) for key, words in _OTHERS.items()),
+        Binding("question_mark", "explain", show=False),
         Binding("q,ctrl+c", "quit", show=False),
     ]
 
@@ -65,7 +84,7 @@ class WatchApp(App[None]):
         details: ReadDetails,
         *,
         interval: float,
-        run: Run = run_suspended,
+        run: Run,
     ) -> None:
         super().__init__(ansi_color=True)
         self.board = board
@@ -100,13 +119,18 @@ class WatchApp(App[None]):
             self.board.selected = order[min(max(position, 0), len(order) - 1)]
             self.query_one(Static).update(self._frame())
 
-    def action_on_task(self, command: str) -> None:
+    def action_explain(self) -> None:
+        """Show all keys, or only the first ones again."""
+        self.board.hint = HINT if self.board.hint == ALL_KEYS else ALL_KEYS
+        self.query_one(Static).update(self._frame())
+
+    def action_on_task(self, words: Sequence[str]) -> None:
         """Run a command on the selected task."""
         if self.board.selected is not None:
-            self.action_command([command, self.board.selected])
+            self.action_command([*words, self.board.selected])
 
-    def action_command(self, words: list[str]) -> None:
+    def action_command(self, words: Sequence[str]) -> None:
         """Run a command on the terminal, and show the board again."""
-        self._start(self, words)
+        self._start(self, [*words])
         self._update()
         self.refresh()

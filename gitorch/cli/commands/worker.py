@@ -5,7 +5,8 @@ from __future__ import annotations
 import getpass
 import os
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,16 +36,15 @@ def serve_command(session: Session, slots: int, port: int, labels: tuple[str, ..
     The server is the program `temporal` on PATH. It listens on loopback only, and keeps its state in .git/gitorch.
     Prints how other machines join. Ctrl-C waits for running agents; a second one ends them.
     """
-    services.guard.require_person("serve agents to other machines")
+    services.people_only.require_person("serve agents to other machines")
     services.remote.load("worker")  # before anything starts
     workspace = session.workspace
     folder = workspace.folder / "serve"
-    with services.serve.temporal_server(folder, port, workspace.environment):
+    with services.workers.server_and_tunnel.temporal_server(folder, port, workspace.environment):
         address = f"127.0.0.1:{port}"
-        more = "" if port == services.serve.PORT else f" --port {port}"
-        session.say(
-            f"the server listens on {address}; to let `run` use it: orchestrate config set remote.address {address}"
-        )
+        more = "" if port == services.workers.server_and_tunnel.PORT else f" --port {port}"
+        session.say(f"the server listens on {address}")
+        session.say(f"to let `run` use it: orchestrate config set --personal remote.address {address}")
         session.say(
             f"on other machines: orchestrate worker --join ssh://{getpass.getuser()}@{os.uname().nodename}{more}"
         )
@@ -79,7 +79,7 @@ def worker_command(
     SIGTERM or Ctrl-C waits for running agents; a second one ends them. Without --join and --address, it uses the server
     in `remote.address`, or in Temporal's environment variables.
     """
-    services.guard.require_person("start a worker")
+    services.people_only.require_person("start a worker")
     services.remote.load("worker")
     if join and (address or prefix):
         raise InvalidInput("worker-options", "--join says where the server and the repositories are already")
@@ -89,19 +89,31 @@ def worker_command(
     with ExitStack() as around:
         if join:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            local = around.enter_context(services.serve.ssh_tunnel(join, port, folder, os.environ))
+            local = around.enter_context(services.workers.server_and_tunnel.ssh_tunnel(join, port, folder, os.environ))
             settings, prefix = RemoteSettings(address=f"127.0.0.1:{local}"), join.rstrip("/")
+            around.enter_context(_named(join, port))
         else:
             settings = _settings(session, address)
         _work(session, settings, folder, slots, labels, prefix)
     _end()
 
 
+@contextmanager
+def _named(join: str, port: int) -> Iterator[None]:
+    """Name the server as the user did, and not this end of the tunnel, when it does not answer."""
+    try:
+        yield
+    except SetupNeeded as error:
+        if error.code != "remote-unreachable":
+            raise
+        what = f"no Temporal server answers on port {port} of {join}"
+        fix = ("orchestrate serve   on that machine", "orchestrate worker --join ... --port PORT")
+        raise SetupNeeded(error.code, what, why="the ssh connection works", fix=fix) from error
+
+
 def _settings(session: Session, address: str | None) -> RemoteSettings:
-    """Return the settings of the user, with the address of the command line."""
-    layers = [config.parse_file(config.user_file()), config.from_environment(os.environ)]
-    layers.append(config.from_assignments(session.assignments))
-    remote = config.combine([layer for layer in layers if layer]).config.remote
+    """Return the user's settings, with the address of the command line."""
+    remote = _own_config(session).remote
     if address is not None:
         remote = msgspec.structs.replace(remote, address=address)
     if not remote.address:
@@ -112,19 +124,31 @@ def _settings(session: Session, address: str | None) -> RemoteSettings:
     return remote
 
 
+def _own_config(session: Session) -> config.Config:
+    """Return the configuration of the user: a worker belongs to no repository."""
+    layers = [config.parse_file(config.user_file()), config.from_environment(os.environ)]
+    layers.append(config.from_assignments(session.assignments))
+    return config.combine([layer for layer in layers if layer]).config
+
+
 def _work(
     session: Session, settings: RemoteSettings, folder: Path, slots: int, labels: tuple[str, ...], prefix: str
 ) -> None:
     target = services.remote.target_of(settings, os.environ)
-    options = services.worker.WorkerOptions(
-        folder=folder, slots=slots, labels=labels, prefix=prefix, version=__version__
+    options = services.workers.worker.WorkerOptions(
+        folder=folder,
+        slots=slots,
+        labels=labels,
+        prefix=prefix,
+        version=__version__,
+        min_free_disk=config.size(_own_config(session).run.min_free_disk),
     )
 
     def ready(host: Host) -> None:
         more = f", labels: {', '.join(labels)}" if labels else ""
         session.say(f"ready: {host.slots} agents at once on {host.describe().host}{more}")
 
-    services.worker.work(options, target, os.environ, ready=ready)
+    services.workers.worker.work(options, target, os.environ, ready=ready)
 
 
 def _end() -> Any:

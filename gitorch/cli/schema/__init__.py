@@ -6,66 +6,34 @@ end in `Json`. `docs/make_schemas.py` exports all of them as JSON Schemas; the d
 A module is imported when it is first used as an attribute of this package (PEP 562): `schema.status.StatusAnswer`.
 """
 
-from __future__ import annotations
-
-import importlib
-from types import ModuleType
 from typing import TYPE_CHECKING
+
+from gitorch import lazy
 
 if TYPE_CHECKING:
     from gitorch.cli.schema import (
-        answer,
-        context,
-        error,
-        forecast,
-        history,
-        maintenance,
-        merge,
-        plan,
-        preview,
-        progress,
-        queue,
-        report,
-        rescue,
-        resolution,
-        resolution_diff,
-        review,
-        run,
-        second_look,
-        start,
-        status,
-        task,
-        undo,
+        answer as answer,
+        context as context,
+        error as error,
+        forecast as forecast,
+        history as history,
+        maintenance as maintenance,
+        merge as merge,
+        plan as plan,
+        preview as preview,
+        progress as progress,
+        queue as queue,
+        report as report,
+        rescue as rescue,
+        resolution as resolution,
+        resolution_diff as resolution_diff,
+        review as review,
+        run as run,
+        second_look as second_look,
+        start as start,
+        status as status,
+        task as task,
+        undo as undo,
     )
-
-__all__ = [
-    "answer",
-    "context",
-    "error",
-    "forecast",
-    "history",
-    "maintenance",
-    "merge",
-    "plan",
-    "preview",
-    "progress",
-    "queue",
-    "report",
-    "rescue",
-    "resolution",
-    "resolution_diff",
-    "review",
-    "run",
-    "second_look",
-    "start",
-    "status",
-    "task",
-    "undo",
-]
-
-if not TYPE_CHECKING:  # a type checker would let any name pass
-
-    def __getattr__(name: str) -> ModuleType:
-        if name in __all__:
-            return importlib.import_module(f"{__name__}.{name}")
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+else:  # a type checker would accept any attribute
+    __getattr__ = lazy.submodules(__name__)

@@ -9,7 +9,7 @@ import msgspec
 from gitorch.cli.schema.answer import Absent, ObjectId, Timestamp, present, timestamp
 from gitorch.cli.schema.resolution import ResolutionJson, resolutions_json
 from gitorch.cli.schema.task import CheckJson
-from gitorch.model.forecast import Candidate, CheckStatus, Conflict, RemovedName
+from gitorch.model.forecasts.conflict_forecast import Candidate, CheckStatus, Conflict, RemovedName
 
 
 class ConflictJson(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,9 +13,9 @@ from gitorch.model.outcome import Usage
 from gitorch.model.task import State
 
 if TYPE_CHECKING:
-    from gitorch.services.past_runs import PastRun
-    from gitorch.services.past_tasks import PastTask
-    from gitorch.services.task_history import NotedVerdict, TaskHistory
+    from gitorch.services.past.past_runs import PastRun
+    from gitorch.services.past.past_tasks import PastTask
+    from gitorch.services.past.task_history import NotedVerdict, TaskHistory
 
 
 class RunTaskJson(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from gitorch.cli.schema.forecast import ConflictJson, RemovedNameJson, conflicts
 from gitorch.cli.schema.resolution import ResolutionJson, resolutions_json
 from gitorch.cli.schema.task import CheckJson, HeldJson
 from gitorch.flow.merge import Failure, MergeConflict, MergePlan, MergeStep, MergeTarget, NotRebased, Rebased
-from gitorch.model.forecast import Conflict, RemovedName
+from gitorch.model.forecasts.conflict_forecast import Conflict, RemovedName
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import commit_range
 from gitorch.replay import Conflicted, Stage

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,7 +12,9 @@ from gitorch.cli.schema.merge import MergeConflictJson
 from gitorch.cli.schema.task import HeldJson
 
 if TYPE_CHECKING:
-    from gitorch.services.preview import Preview
+    from gitorch.model.naming import TaskId
+    from gitorch.replay.hunks import Hunk
+    from gitorch.services.merging.preview import Preview
 
 
 class PreviewAnswer(JsonAnswer, tag="gitorch/preview/1", frozen=True, kw_only=True):
@@ -28,15 +31,15 @@ class PreviewAnswer(JsonAnswer, tag="gitorch/preview/1", frozen=True, kw_only=Tr
     held: list[HeldJson]
 
     @classmethod
-    def of(cls, preview: Preview) -> PreviewAnswer:
-        """Return a preview."""
+    def of(cls, preview: Preview, hunks: Mapping[TaskId, Sequence[Hunk]]) -> PreviewAnswer:
+        """Return a preview; `hunks` are the places of each conflict."""
         plan = preview.plan
         return cls(
             worktree=str(preview.worktree),
             commit=plan.tip,
             tree=preview.tree,
             tasks=[step.task.id for step in plan.steps],
-            conflicted=[MergeConflictJson.of(conflict) for conflict in plan.conflicts],
+            conflicted=[MergeConflictJson.of(conflict, hunks.get(conflict.task.id, ())) for conflict in plan.conflicts],
             held=[HeldJson(id=entry.task.id, reason=entry.reason) for entry in plan.blocked],
         )
 

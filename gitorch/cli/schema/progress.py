@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
-from gitorch.cli.schema.answer import Absent, JsonAnswer, Timestamp, known_time
+from gitorch.cli.schema.answer import Absent, JsonAnswer, Timestamp, known_time, timestamp
 from gitorch.cli.schema.forecast import ConflictJson, conflicts_json
 from gitorch.cli.schema.resolution import ResolutionJson, resolution_json
 from gitorch.cli.schema.task import MovedJson, TaskDetailsJson, TaskJson, moved_json
-from gitorch.model.forecast import Conflict
+from gitorch.model.forecasts.conflict_forecast import Conflict
 from gitorch.model.outcome import Event
 from gitorch.model.resolution import Resolution
 from gitorch.model.task import Task
@@ -81,9 +81,11 @@ class TaskBriefAnswer(JsonAnswer, tag="gitorch/task/1", frozen=True, kw_only=Tru
 
 
 class LogAnswer(JsonAnswer, tag="gitorch/log/1", frozen=True, kw_only=True):
-    """One event of an agent: a message or an action. `log` prints one object per line."""
+    """One event of an agent: a message or an action. `log` and `events.jsonl` have one object per line."""
 
     execution: str
+    at: Timestamp | None
+    """When it was written, to about a second; null when that is not known."""
     kind: str
     """text, thinking, tool, result, error, retry, limit or end."""
     tool: str
@@ -93,7 +95,8 @@ class LogAnswer(JsonAnswer, tag="gitorch/log/1", frozen=True, kw_only=True):
     @classmethod
     def of(cls, execution: str, event: Event) -> LogAnswer:
         """Return the answer for one event of an execution."""
-        return cls(execution=execution, kind=event.kind, tool=event.tool, text=event.text)
+        at = timestamp(datetime.fromtimestamp(event.time, UTC)) if event.time else None
+        return cls(execution=execution, at=at, kind=event.kind, tool=event.tool, text=event.text)
 
 
 class AgentJson(msgspec.Struct, frozen=True, kw_only=True):

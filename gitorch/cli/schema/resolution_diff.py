@@ -12,7 +12,7 @@ from gitorch.cli.schema.resolution import ResolvedFileJson
 
 if TYPE_CHECKING:
     from gitorch.replay.resolved_hunks import ResolvedHunk
-    from gitorch.services.resolution_diff import ShownFile, ShownResolution
+    from gitorch.services.merging.resolution_diff import ShownFile, ShownResolution
 
 
 class ResolvedHunkJson(msgspec.Struct, frozen=True, kw_only=True):

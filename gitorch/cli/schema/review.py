@@ -14,15 +14,15 @@ from gitorch.cli.schema.second_look import HunkJson, SinceReviewJson
 from gitorch.cli.schema.task import CheckJson, CommentJson, HeldJson, LaterCommitJson, TaskJson, later_json, tasks_json
 from gitorch.flow.review import ReviewCard
 from gitorch.model import rivals
-from gitorch.model.lessons import RepeatedComment
+from gitorch.model.review.lessons import RepeatedComment
 from gitorch.model.task import Task
 
 if TYPE_CHECKING:
     from gitorch.flow.review.second_look import SecondLook
     from gitorch.services.check import CheckedTask
-    from gitorch.services.resolution_diff import ShownResolution
-    from gitorch.services.second_look import BranchHunks
-    from gitorch.services.suggestions import AppliedSuggestions
+    from gitorch.services.merging.resolution_diff import ShownResolution
+    from gitorch.services.reviewing.second_look import BranchHunks
+    from gitorch.services.reviewing.suggestions import AppliedSuggestions
 
 
 class SignalJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +50,10 @@ class FileJson(msgspec.Struct, frozen=True, kw_only=True):
     """Lines; null for a binary file."""
     removed: int | None
     """Lines; null for a binary file."""
+    old_size: int | Absent = msgspec.UNSET
+    """Bytes of a binary file at the base; absent for others."""
+    size: int | Absent = msgspec.UNSET
+    """Bytes of a binary file at the tip; absent for others."""
 
 
 class CardJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -270,6 +274,8 @@ def card_fields(card: ReviewCard) -> dict[str, Any]:
                 old_path=present(file.old_path),
                 added=file.added,
                 removed=file.removed,
+                old_size=msgspec.UNSET if file.old_size is None else file.old_size,
+                size=msgspec.UNSET if file.size is None else file.size,
             )
             for file in card.changes
         ],

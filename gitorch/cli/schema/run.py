@@ -10,9 +10,9 @@ import msgspec
 from gitorch.cli.schema.answer import Absent, JsonAnswer, Timestamp, now
 from gitorch.cli.schema.forecast import CandidateJson, ConflictJson, candidate_json, conflicts_json
 from gitorch.cli.schema.task import TaskJson
-from gitorch.model.forecast import Candidate, Conflict
+from gitorch.model.forecasts.conflict_forecast import Candidate, Conflict
+from gitorch.model.forecasts.run_forecast import RunForecast, Span
 from gitorch.model.preflight import Level, Preflight
-from gitorch.model.run_forecast import RunForecast, Span
 from gitorch.model.task import State, Task
 
 if TYPE_CHECKING:
@@ -152,6 +152,8 @@ class RunOrderAnswer(JsonAnswer, tag="gitorch/run/1", frozen=True, kw_only=True)
 
     order: list[TaskJson]
     """The tasks in the order in which they would start."""
+    starts: dict[str, str]
+    """The commits that tasks would start on, by task id; without the tasks that start on others' work."""
 
 
 class RunDetachedAnswer(JsonAnswer, tag="gitorch/run/1", frozen=True, kw_only=True):

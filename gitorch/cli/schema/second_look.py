@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import msgspec
 
 from gitorch.cli.schema.answer import Absent, ObjectId, Timestamp, present
+from gitorch.cli.terminal.hunk_text import patch_text
 from gitorch.flow.review.guided_order import group
 from gitorch.flow.review.second_look import AnsweredComment, SecondLook
-from gitorch.git.hunk_ids import HunkPatch
-from gitorch.model.answers import CommentAnswer
-from gitorch.model.redact import redacted
+from gitorch.git.diff.hunk_ids import HunkPatch
+from gitorch.model.credentials.redaction import redacted
+from gitorch.model.review.answers import CommentAnswer
 
 
 class HunkJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +29,7 @@ class HunkJson(msgspec.Struct, frozen=True, kw_only=True):
     ids: list[str]
     """Patch ids of its runs of changed lines."""
     group: str
-    """code, test, generated or renamed: what the file is for a reader, and the order of the groups."""
+    """code, test, document, generated or renamed: what the file is for a reader, and the order of the groups."""
     commits: list[str] | Absent = msgspec.UNSET
     """Abbreviated ids and subjects of the commits that change the file, oldest first."""
 
@@ -97,6 +98,8 @@ class SinceReviewJson(msgspec.Struct, frozen=True, kw_only=True):
     time: Timestamp | None = msgspec.field(name="when")
     hunks: list[HunkJson]
     """Those that the verdict was not about, as they are now; `viewed` is false."""
+    patch: str
+    """What is new in these hunks: the difference to what the verdict was about, without the changes of others."""
     gone: int
     """How many changes that it was about are no longer there."""
     comments: list[AnsweredCommentJson]
@@ -113,6 +116,7 @@ class SinceReviewJson(msgspec.Struct, frozen=True, kw_only=True):
             attempt=marks.attempt,
             time=marks.time or None,
             hunks=[HunkJson.of(hunk, viewed=False) for hunk in comparison.hunks],
+            patch=patch_text(comparison.changes),
             gone=comparison.gone,
             comments=[AnsweredCommentJson.of(entry) for entry in comparison.comments],
             commits=list(comparison.commits),

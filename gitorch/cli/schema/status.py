@@ -11,7 +11,7 @@ from gitorch.cli.schema.answer import Absent, JsonAnswer, ObjectId, present
 from gitorch.cli.schema.forecast import CandidateJson, ConflictJson, RemovedNameJson, candidate_json, conflicts_json
 from gitorch.cli.schema.task import LaterCommitJson, MovedJson, TaskJson, later_json, moved_json
 from gitorch.model.branch_state import LaterCommit
-from gitorch.model.forecast import Candidate, Conflict, RemovedName
+from gitorch.model.forecasts.conflict_forecast import Candidate, Conflict, RemovedName
 from gitorch.model.naming import TaskId
 from gitorch.model.task import Task
 from gitorch.storage.foreign_changes import ForeignChange

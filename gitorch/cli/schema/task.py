@@ -48,6 +48,8 @@ class CheckJson(msgspec.Struct, frozen=True, kw_only=True):
     tree: ObjectId
     flaky: bool | Absent = msgspec.UNSET
     """True when the check both failed and passed on this tree; otherwise absent."""
+    failure: str | Absent = msgspec.UNSET
+    """Why the check did not end by itself: it was killed, timed out, or could not be prepared; otherwise absent."""
 
     @classmethod
     def of(cls, result: CheckResult) -> CheckJson:
@@ -59,6 +61,7 @@ class CheckJson(msgspec.Struct, frozen=True, kw_only=True):
             command=result.command,
             tree=result.tree,
             flaky=present(result.flaky),
+            failure=present(result.failure),
         )
 
 
@@ -131,6 +134,9 @@ class AttemptJson(msgspec.Struct, frozen=True, kw_only=True):
     started: Timestamp | None
     seconds: float | None
     """Null while it runs."""
+    disk: int | Absent = msgspec.UNSET
+    """Bytes that its worktree and room (private repositories, HOME, temporary files) took after its last round; absent
+    before that, and where there are too many files to look at."""
     ending: str | None
     """How the agent's execution ended: completed, failed, limited, stopped, ...; null while it runs."""
     outcome: AttemptOutcome | None
@@ -163,6 +169,7 @@ class AttemptJson(msgspec.Struct, frozen=True, kw_only=True):
             summary=attempt.summary or None,
             cost=CostJson.of(attempt.usage) if attempt.usage else None,
             denials=list(attempt.denials),
+            disk=msgspec.UNSET if attempt.disk is None else attempt.disk,
             alarms=list(attempt.alarms),
         )
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from gitorch.cli.terminal.sanitize import safe, safe_block
-from gitorch.git.file_patches import NO_FILE, FilePatch
-from gitorch.git.hunk_ids import HunkPatch
-from gitorch.git.patch_lines import LineKind, PatchLine
-from gitorch.model.redact import Redactor
+from gitorch.git.diff.file_patches import NO_FILE, FilePatch
+from gitorch.git.diff.hunk_ids import HunkPatch
+from gitorch.git.diff.patch_lines import LineKind, PatchLine
+from gitorch.model.credentials.redaction import Redactor
 
 _RESET = "\x1b[m"
 _MARKS = {LineKind.ADDED: "+", LineKind.REMOVED: "-", LineKind.CONTEXT: " "}

@@ -10,8 +10,12 @@ from typing import TextIO
 from rich.color import ColorSystem
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.theme import Theme
 
 from gitorch.cli.terminal.style import TerminalStyle
+
+_THEME = Theme({"markdown.code": "cyan", "markdown.code_block": "cyan"})
+"""Of rich, these have a black background, which is a box on a light terminal."""
 
 UNLIMITED = 1 << 30
 """The width in cells of a stream that a program reads."""
@@ -37,6 +41,7 @@ def console_for(stream: TextIO, terminal: TerminalStyle, *, live: bool) -> Conso
         emoji=False,
         highlight=False,
         legacy_windows=False,
+        theme=_THEME,
     )
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TextIO
 
+from gitorch.cli.terminal.line_breaks import broken_between_words
 from gitorch.cli.terminal.style import TerminalStyle, can_animate, style_of
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ class Screen:
         """Print to stderr; once its reader is gone or its disk is full, a night goes on without narration."""
         if self._is_mute:
             return
+        if isinstance(content, str) and self.err.width is not None:
+            content = broken_between_words(content, self.err.width)
         try:
             _write(self.stderr, self.err, content)
         except OSError:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -57,7 +58,52 @@ def table(
     grid.add_row(*cells)
     if not (titles and note):
         return grid
-    return Group(grid, Text(f"{len(titles)} column{'s' * (len(titles) > 1)} hidden: {', '.join(titles)}", "dim"))
+    return Group(grid, _hidden_note(titles))
+
+
+def fits(columns: Sequence[Column], rows: Sequence[Row], terminal: TerminalStyle) -> bool:
+    """Return whether a table has room for all columns, and for all that their cells say."""
+    widths = _widths(columns, rows, range(len(columns)))
+    used = [width for position, width in widths.items() if any(row[position][0] for row in rows)]
+    return terminal.width is None or sum(used) + _GAP * (len(used) - 1) <= terminal.width
+
+
+def table_with_notes(
+    columns: Sequence[Column], rows: Sequence[Row], notes: Sequence[Text], terminal: TerminalStyle
+) -> RenderableType:
+    """Return a table for a terminal in which each row is followed by a note, which has the whole width.
+
+    The notes begin below the second column.
+    """
+    visible, hidden = visible_columns(columns, rows, terminal)
+    widths = _widths(columns, rows, visible)
+    for position in visible:
+        if columns[position].shrink:
+            widths[position] = _shrunk_width(columns, rows, visible, terminal) or widths[position]
+    titles = [(column.title, "dim") for column in columns]
+    indent = widths[visible[0]] + _GAP
+    lines: list[RenderableType] = [_cells(titles, columns, widths, terminal)]
+    for row, note in zip(rows, notes, strict=True):
+        lines += [_cells(row, columns, widths, terminal), Padding(note, (0, 0, 0, indent))]
+    names = [title.lower() for title in hidden if title]
+    return Group(*lines, *([_hidden_note(names)] if names else []))
+
+
+def _cells(row: Row, columns: Sequence[Column], widths: Mapping[int, int], terminal: TerminalStyle) -> Text:
+    """Return one line of cells, each as wide as its column."""
+    cells = []
+    for position, width in widths.items():
+        text, style = row[position]
+        cut = text if cell_len(text) <= width else set_cell_size(text, width - 1) + terminal.ellipsis
+        padding = " " * (width - cell_len(cut))
+        cells.append(
+            Text.assemble(padding, (cut, style)) if columns[position].right else Text.assemble((cut, style), padding)
+        )
+    return Text(" " * _GAP, no_wrap=True, overflow="ellipsis").join(cells)
+
+
+def _hidden_note(titles: Sequence[str]) -> Text:
+    return Text(f"{len(titles)} column{'s' * (len(titles) > 1)} hidden: {', '.join(titles)}", "dim")
 
 
 def visible_columns(

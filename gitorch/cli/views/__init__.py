@@ -1,105 +1,35 @@
-"""Values of the model as rich renderables: one module per subject.
+"""Values of the model as rich renderables: one module or package per subject.
 
-A module is imported when it is first used as an attribute of this package (PEP 562): `views.status.status(...)`. So
+A module is imported when it is first used as an attribute of its package (PEP 562): `views.status.status(...)`. So
 `-h` and `--json` do not load rich.
 """
 
-from __future__ import annotations
-
-import importlib
-from types import ModuleType
 from typing import TYPE_CHECKING
+
+from gitorch import lazy
 
 if TYPE_CHECKING:
     from gitorch.cli.views import (
-        adopt,
-        board,
-        check,
-        error,
-        events,
-        forecast,
-        foreign_changes,
-        groups,
-        help,
-        history,
-        labels,
-        lessons,
-        live,
-        live_bar,
-        merge,
-        merge_result,
-        past,
-        plan,
-        plan_dialog,
-        plan_formats,
-        preflight,
-        preview,
-        progress,
-        quantities,
-        queue,
-        report,
-        report_page,
-        report_words,
-        resolution_diff,
-        resolutions,
-        review,
-        review_file,
-        roles,
-        run,
-        second_look,
-        setup,
-        status,
-        step_line,
-        task,
-        trust,
+        adopt as adopt,
+        check as check,
+        error as error,
+        events as events,
+        forecast as forecast,
+        foreign_changes as foreign_changes,
+        help as help,
+        history as history,
+        merging as merging,
+        past as past,
+        planning as planning,
+        quantities as quantities,
+        queue as queue,
+        reporting as reporting,
+        reviewing as reviewing,
+        running as running,
+        setup as setup,
+        status as status,
+        task as task,
+        trust as trust,
     )
-
-__all__ = [
-    "adopt",
-    "board",
-    "check",
-    "error",
-    "events",
-    "forecast",
-    "foreign_changes",
-    "groups",
-    "help",
-    "history",
-    "labels",
-    "lessons",
-    "live",
-    "live_bar",
-    "merge",
-    "merge_result",
-    "past",
-    "plan",
-    "plan_dialog",
-    "plan_formats",
-    "preflight",
-    "preview",
-    "progress",
-    "quantities",
-    "queue",
-    "report",
-    "report_page",
-    "report_words",
-    "resolution_diff",
-    "resolutions",
-    "review",
-    "review_file",
-    "roles",
-    "run",
-    "second_look",
-    "setup",
-    "status",
-    "step_line",
-    "task",
-    "trust",
-]
-
-if not TYPE_CHECKING:  # a type checker would let any name pass
-
-    def __getattr__(name: str) -> ModuleType:
-        if name in __all__:
-            return importlib.import_module(f"{__name__}.{name}")
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+else:
+    __getattr__ = lazy.submodules(__name__)

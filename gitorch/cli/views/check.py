@@ -10,10 +10,10 @@ from rich.console import RenderableType
 from gitorch.cli.terminal.blocks import bullets, prose, stack
 from gitorch.cli.terminal.style import TerminalStyle, stdout_style
 from gitorch.cli.views import labels
-from gitorch.cli.views.review import check_table
+from gitorch.cli.views.reviewing.review import check_table
 from gitorch.model import branch_state
 from gitorch.services.check import CheckedTask
-from gitorch.services.suggestions import AppliedSuggestions
+from gitorch.services.reviewing.suggestions import AppliedSuggestions
 
 
 def checked_tasks(checked: Sequence[CheckedTask], *, terminal: TerminalStyle | None = None) -> RenderableType:

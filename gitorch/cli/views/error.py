@@ -12,7 +12,7 @@ from rich.text import Text
 from gitorch.cli.terminal.blocks import block, line, stack
 from gitorch.cli.terminal.style import TerminalStyle, stderr_style
 from gitorch.errors import GitorchError
-from gitorch.model.redact import redacted
+from gitorch.model.credentials.redaction import redacted
 
 _LABEL_WIDTH = len("error:")
 

@@ -30,9 +30,17 @@ _EVENT_MARKS: dict[str, tuple[str, str, str]] = {
 _PREFIXED = ("error", "retry", "limit", "end")
 
 
-def event(happened: Event, *, terminal: TerminalStyle | None = None) -> RenderableType:
+def event(happened: Event, *, with_time: bool = False, terminal: TerminalStyle | None = None) -> RenderableType:
     """Return an event of an agent: its text, or a tool with a mark; long results are cut."""
     terminal = terminal or stdout_style()
+    page = _event(happened, terminal)
+    if not with_time:
+        return page
+    time = f"{datetime.fromtimestamp(happened.time).astimezone():%H:%M:%S}" if happened.time else " " * _TIME_WIDTH
+    return bullets([((time, "dim"), page)]) or page
+
+
+def _event(happened: Event, terminal: TerminalStyle) -> RenderableType:
     symbol, ascii_symbol, style = _EVENT_MARKS.get(happened.kind, ("", "", ""))
     mark = terminal.pick(symbol, ascii_symbol)
     if happened.kind == "tool":
@@ -57,6 +65,7 @@ def _ending(text: str) -> tuple[str, str]:
     return quantities.plural(hidden, "earlier line") if hidden > 0 else "", end
 
 
+_TIME_WIDTH = len("00:00:00")
 _STATE_WIDTH = max(map(len, State))
 _NAME_WIDTH = 24
 
@@ -67,14 +76,13 @@ def event_line(
     *,
     terminal: TerminalStyle | None = None,
     now: datetime | None = None,
-    diff: labels.LineCounts | None = None,
 ) -> Text | None:
     """Return one line, in stable columns, for what changed in a task since `before`; None for nothing new."""
     terminal, now = terminal or stdout_style(), now or datetime.now().astimezone()
     change = _change(task, before)
     if not change:
         return None
-    facts = [fact for fact in _facts(task, now, terminal, diff) if fact[0]]
+    facts = [fact for fact in _facts(task, now, terminal) if fact[0]]
     head = [
         (f"{now:%H:%M:%S}", "dim"),
         (f"  {change:<{_STATE_WIDTH}}", labels.bucket_style(labels.bucket(task))),
@@ -97,7 +105,7 @@ def _change(task: Task, before: Task | None) -> str:
     return "fixing" if attempt.round != earlier.round else ""
 
 
-def _facts(task: Task, now: datetime, terminal: TerminalStyle, diff: labels.LineCounts | None) -> list[Span]:
+def _facts(task: Task, now: datetime, terminal: TerminalStyle) -> list[Span]:
     attempt = (f"attempt {task.attempts}" if task.attempts else "", "")
     if task.state is State.RUNNING:
         asked_for = task.attempt.instead_of if task.attempt else ""
@@ -109,7 +117,6 @@ def _facts(task: Task, now: datetime, terminal: TerminalStyle, diff: labels.Line
     return [
         attempt,
         (labels.took(task.attempt, now), ""),
-        (labels.lines_changed(diff), ""),
         (labels.checks_passed(task), checks_style),
         (labels.costs(task.usages), ""),
         (terminal.clean(reason.removeprefix(labels.NOT_CHECKED).removeprefix("; ")), attention),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -10,14 +10,24 @@ from rich.text import Text
 from gitorch.cli.terminal.blocks import bullets, fitted, prose
 from gitorch.cli.terminal.style import Span, TerminalStyle
 from gitorch.cli.views.quantities import listed, plural
-from gitorch.cli.views.resolutions import MAX_RESOLUTIONS, resolution_item
-from gitorch.model.forecast import Candidate, CheckStatus, Conflict, ExcludedTask, FailingTask, RemovedName
+from gitorch.cli.views.resolutions import brief_resolutions
+from gitorch.model.forecasts.conflict_forecast import (
+    Candidate,
+    CheckStatus,
+    Conflict,
+    ConflictGroup,
+    ExcludedTask,
+    FailingTask,
+    RemovedName,
+    group_conflicts,
+)
 from gitorch.model.naming import TaskId
 
 MAX_CONFLICTS = 8
 """How many conflicts are listed before the rest is only counted."""
 
-_MERGED = "merged work"
+MERGED = "merged work"
+_MAX_NAMES = 6
 _INDENT = 2
 
 
@@ -31,17 +41,16 @@ def marks(conflicts: Iterable[Conflict]) -> dict[TaskId, str]:
 
 
 def _partners(conflict: Conflict, name: TaskId) -> str:
-    return ", ".join(other for other in conflict.tasks if other != name) or _MERGED
+    return ", ".join(other for other in conflict.tasks if other != name) or MERGED
 
 
-def conflict_lines(
-    conflicts: Sequence[Conflict], terminal: TerminalStyle, limit: int = MAX_CONFLICTS
-) -> list[RenderableType]:
+def conflict_lines(conflicts: Sequence[Conflict], terminal: TerminalStyle) -> list[RenderableType]:
     """Return the section of expected conflicts; nothing if there are none."""
     if not conflicts:
         return []
-    items = bullets(((_mark(terminal), _pair(conflict, terminal)) for conflict in conflicts[:limit]), _INDENT)
-    hidden = len(conflicts) - limit
+    groups = group_conflicts(conflicts)
+    items = bullets(((_mark(terminal), _group(group, terminal)) for group in groups[:MAX_CONFLICTS]), _INDENT)
+    hidden = sum(group.conflicts for group in groups[MAX_CONFLICTS:])
     note = [Text(f"  {terminal.ellipsis} {plural(hidden, 'more conflict')} (see --json)", "dim")] if hidden > 0 else []
     return [Text("Will conflict", "bold red"), *([items] if items else []), *note]
 
@@ -69,10 +78,9 @@ def _removed_name(entry: RemovedName, terminal: TerminalStyle) -> Text:
 def conflict_summary(conflicts: Sequence[Conflict], terminal: TerminalStyle, limit: int) -> list[RenderableType]:
     """Return the first conflicts on a line each, for a board that has few lines."""
     mark, style = _mark(terminal)
-    lines: list[RenderableType] = [
-        fitted((f"{mark} ", style), _pair(conflict, terminal)) for conflict in conflicts[:limit]
-    ]
-    hidden = len(conflicts) - limit
+    groups = group_conflicts(conflicts)
+    lines: list[RenderableType] = [fitted((f"{mark} ", style), _group(group, terminal)) for group in groups[:limit]]
+    hidden = sum(group.conflicts for group in groups[limit:])
     return [*lines, fitted((f"{terminal.ellipsis} {plural(hidden, 'more conflict')}", "dim"))] if hidden > 0 else lines
 
 
@@ -80,9 +88,22 @@ def _mark(terminal: TerminalStyle) -> Span:
     return terminal.pick("≠", "!"), "bold red"
 
 
-def _pair(conflict: Conflict, terminal: TerminalStyle) -> Text:
-    names = [*map(terminal.clean, conflict.tasks), _MERGED]
-    return prose((names[0], "bold"), " and ", (names[1], "bold"), (_in_paths(conflict.paths, terminal), "red"))
+def group_names(group: ConflictGroup, limit: int) -> tuple[str, str]:
+    """Return who conflicts in a group, and how if it is no pair: `a, b, c and 8 more` and `each with each`."""
+    if group.partners:
+        return group.tasks[0], f"with each of {listed(group.partners, limit)}"
+    if len(group.tasks) == 1:
+        return f"{group.tasks[0]} and {MERGED}", ""
+    if len(group.tasks) == 2:
+        return " and ".join(group.tasks), ""
+    return listed(group.tasks, limit), "each with each"
+
+
+def _group(group: ConflictGroup, terminal: TerminalStyle) -> Text:
+    names, how = group_names(group, _MAX_NAMES)
+    return prose(
+        (terminal.clean(names), "bold"), f" {terminal.clean(how)}".rstrip(), (_in_paths(group.paths, terminal), "red")
+    )
 
 
 def conflicts_of(conflicts: Iterable[Conflict], name: TaskId, terminal: TerminalStyle) -> RenderableType | None:
@@ -109,11 +130,17 @@ _STYLES = {
 }
 
 
-def candidate_lines(candidate: Candidate | None, terminal: TerminalStyle) -> list[RenderableType]:
-    """Return the state of the candidate: what is in it, what the checks say, what was left out and why."""
+def candidate_lines(
+    candidate: Candidate | None, terminal: TerminalStyle, conflicts: Sequence[Conflict] = ()
+) -> list[RenderableType]:
+    """Return the state of the candidate: what is in it, what the checks say, what was left out and why.
+
+    The `conflicts` are on the screen already, and are not repeated.
+    """
     if candidate is None or not (candidate.tasks or candidate.left_out):
         return []
-    details = bullets(_details(candidate, terminal), _INDENT)
+    shown = {frozenset(conflict.tasks) for conflict in conflicts}
+    details = bullets(_details(candidate, terminal, shown), _INDENT)
     return [_head(candidate, terminal), *([details] if details else [])]
 
 
@@ -136,13 +163,13 @@ _Item = tuple[Span, Text]
 """A mark, and the text after it."""
 
 
-def _details(candidate: Candidate, terminal: TerminalStyle) -> list[_Item]:
+def _details(candidate: Candidate, terminal: TerminalStyle, shown: Set[frozenset[TaskId]] = frozenset()) -> list[_Item]:
     not_updated = prose((terminal.clean(f"not updated: {candidate.not_updated}"), "yellow"))
     return [
         *([((terminal.pick("▲", "!"), "yellow"), not_updated)] if candidate.not_updated else []),
         *(_red(red, terminal) for red in candidate.red),
-        *(_left_out(task, terminal) for task in candidate.left_out),
-        *(resolution_item(entry, terminal) for entry in candidate.resolutions[:MAX_RESOLUTIONS]),
+        *_left_out(candidate.left_out, terminal, shown),
+        *brief_resolutions(candidate.resolutions, terminal),
     ]
 
 
@@ -163,7 +190,16 @@ def _red(red: FailingTask, terminal: TerminalStyle) -> _Item:
     return mark, prose(task, (f" {together} check {check} together with ", "red"), partners)
 
 
-def _left_out(task: ExcludedTask, terminal: TerminalStyle) -> _Item:
-    reason = f" left out: {terminal.clean(task.reason)}{_in_paths(task.paths, terminal)}"
+def _left_out(
+    excluded: Sequence[ExcludedTask], terminal: TerminalStyle, shown: Set[frozenset[TaskId]]
+) -> Iterator[_Item]:
+    """Yield who was left out and why; tasks with the same reason are one item."""
+    names: dict[str, list[TaskId]] = {}
+    for task in excluded:
+        pairs = [frozenset({task.task, partner}) for partner in task.partners or (task.task,)]
+        is_shown = task.paths and not shown.isdisjoint(pairs)
+        reason = "a conflict above" if is_shown else f"{terminal.clean(task.reason)}{_in_paths(task.paths, terminal)}"
+        names.setdefault(reason, []).append(task.task)
     mark = (terminal.pick("–", "-"), "yellow")  # noqa: RUF001
-    return mark, prose((terminal.clean(task.task), "bold"), (reason, "yellow"))
+    for reason, tasks in names.items():
+        yield mark, prose((terminal.clean(listed(tasks, _MAX_NAMES)), "bold"), (f" left out: {reason}", "yellow"))

@@ -26,8 +26,17 @@ _REPAIRS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
+_DURING_RUN = "changed during a run, and not by gitorch: by an agent, or by you"
+_DURING_CHECKS = "changed while checks ran, and not by gitorch: by what they run, or by you"
+
+
+def while_checking(foreign: Sequence[ForeignChange], terminal: TerminalStyle) -> RenderableType:
+    """Return what was changed while the checks of a command ran, as `changes` does."""
+    return stack(changes(foreign, terminal, heading=_DURING_CHECKS))
+
+
 def changes(
-    foreign: Sequence[ForeignChange], terminal: TerminalStyle, *, show_all: bool = False
+    foreign: Sequence[ForeignChange], terminal: TerminalStyle, *, show_all: bool = False, heading: str = _DURING_RUN
 ) -> list[RenderableType]:
     """Return the differences under a heading, with the command that acknowledges them; nothing where there are none."""
     if not foreign:
@@ -37,11 +46,10 @@ def changes(
     rows = [_row(what, names, terminal) for what, names in [*tasks.items()][:row_limit]]
     hidden = len(tasks) - row_limit
     mark = (terminal.pick("✗", "x"), "bold red")
-    heading = prose(("changed during a run, and not by gitorch: by an agent, or by you", "bold red"))
     return [
         part
         for part in (
-            bullets([(mark, heading)]),
+            bullets([(mark, prose((heading, "bold red")))]),
             bullets(rows, indent=2),
             prose((f"  {terminal.ellipsis} {hidden} more: orchestrate status --all", "dim")) if hidden > 0 else None,
             commands([(ACKNOWLEDGE, "once you have seen them")], terminal),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
+from gitorch.cli.terminal.sanitize import safe
 from gitorch.cli.terminal.style import Span, TerminalStyle
 from gitorch.cli.views.quantities import clock, count, dollars, duration, plural
 from gitorch.model import graph, rivals
@@ -152,8 +153,13 @@ NOT_CHECKED = "not checked"
 STALE = "stale (dependency changed)"
 
 
+_FAILURE_CELLS = 48
+
+
 def check_outcome(result: CheckResult) -> str:
     """Return how a check ended."""
+    if result.failure:
+        return safe(result.failure.partition("\n")[0], width=_FAILURE_CELLS)
     if result.exit_code is None:
         return "did not finish"
     return "passed" if result.passed else f"exit code {result.exit_code}"
@@ -181,7 +187,7 @@ def next_step(task: Task, tasks: Mapping[TaskId, Task], now: datetime, activity:
         case Bucket.QUEUED:
             return "", _queue_reason(task, tasks)
         case Bucket.MERGED:
-            return "", f"as {task.merged_as[:7]}" if task.merged_as else ""
+            return "", task.reason or (f"as {task.merged_as[:7]}" if task.merged_as else "")
         case Bucket.DROPPED:
             return "", task.full_reason
 

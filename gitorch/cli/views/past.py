@@ -13,13 +13,13 @@ from gitorch.cli.terminal.blocks import bullets, commands, prose, section, stack
 from gitorch.cli.terminal.style import Span, TerminalStyle, stdout_style
 from gitorch.cli.terminal.table import Column, Row, table
 from gitorch.cli.views import labels, quantities, task
-from gitorch.cli.views.review import comment_list
+from gitorch.cli.views.reviewing.review import comment_list
 from gitorch.cli.views.status import PROGRAM
 from gitorch.model.outcome import Usage
 from gitorch.model.task import State
-from gitorch.services.past_runs import PastRun
-from gitorch.services.past_tasks import PastTask
-from gitorch.services.task_history import NotedVerdict, TaskHistory
+from gitorch.services.past.past_runs import PastRun
+from gitorch.services.past.past_tasks import PastTask
+from gitorch.services.past.task_history import NotedVerdict, TaskHistory
 
 _RUN_COLUMNS = (
     Column(title="Run"),

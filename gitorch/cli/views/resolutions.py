@@ -16,19 +16,18 @@ from gitorch.model.resolution import Resolution
 MAX_RESOLUTIONS = 8
 """How many resolutions are listed before the rest is only counted."""
 
+_MAX_NOT_PROVEN = 3
 _MAX_SENTENCES = 3
 _MERGED = "merged work"
 
 
-def resolution_lines(
-    resolutions: Sequence[Resolution], terminal: TerminalStyle, limit: int = MAX_RESOLUTIONS
-) -> list[RenderableType]:
+def resolution_lines(resolutions: Sequence[Resolution], terminal: TerminalStyle) -> list[RenderableType]:
     """Return the section of resolutions: proven ones first; nothing if there are none."""
     if not resolutions:
         return []
     ordered = sorted(resolutions, key=lambda resolution: not resolution.proven)
-    items = bullets((resolution_item(entry, terminal) for entry in ordered[:limit]), 2)
-    hidden = len(ordered) - limit
+    items = bullets((resolution_item(entry, terminal) for entry in ordered[:MAX_RESOLUTIONS]), 2)
+    hidden = len(ordered) - MAX_RESOLUTIONS
     note = [Text(f"  {terminal.ellipsis} {plural(hidden, 'more resolution')} (see --json)", "dim")]
     return [Text("Resolutions", "bold"), *([items] if items else []), *(note if hidden > 0 else [])]
 
@@ -47,6 +46,20 @@ def resolution_item(resolution: Resolution, terminal: TerminalStyle) -> tuple[Sp
     return _mark(resolution, terminal), _details(resolution, terminal)
 
 
+def brief_resolutions(resolutions: Sequence[Resolution], terminal: TerminalStyle) -> list[tuple[Span, Text]]:
+    """Return the resolutions in few lines: of those that are not proven, without evidence, some and how many more."""
+    proven = [entry for entry in resolutions if entry.proven]
+    others = [entry for entry in resolutions if not entry.proven]
+    items = [resolution_item(entry, terminal) for entry in proven[:MAX_RESOLUTIONS]]
+    items += [
+        (_mark(entry, terminal), Text("resolution: ").append(_head(entry, terminal)))
+        for entry in others[:_MAX_NOT_PROVEN]
+    ]
+    if (hidden := len(resolutions) - len(items)) > 0:
+        items.append(((terminal.ellipsis, "dim"), prose((f"{plural(hidden, 'more resolution')} (see --json)", "dim"))))
+    return items
+
+
 def _mark(resolution: Resolution, terminal: TerminalStyle) -> Span:
     if resolution.proven:
         return terminal.pick("✓", "+"), "green"
@@ -54,14 +67,18 @@ def _mark(resolution: Resolution, terminal: TerminalStyle) -> Span:
 
 
 def _details(resolution: Resolution, terminal: TerminalStyle, *, with_task: bool = True) -> Text:
+    text = _head(resolution, terminal, with_task=with_task)
+    for sentence in resolution.evidence[:_MAX_SENTENCES]:
+        text.append("\n").append(terminal.clean(sentence), "dim")
+    return text
+
+
+def _head(resolution: Resolution, terminal: TerminalStyle, *, with_task: bool = True) -> Text:
     partners = ", ".join(map(terminal.clean, resolution.partners)) or _MERGED
     task = ((terminal.clean(resolution.task), "bold"), " ") if with_task else ()
     paths = listed([*map(terminal.clean, resolution.paths)])
     text = prose(*task, "with ", (partners, "bold"), f" in {paths} ({', '.join(resolution.kinds)}): ")
-    text.append(*_outcome(resolution, terminal))
-    for sentence in resolution.evidence[:_MAX_SENTENCES]:
-        text.append("\n").append(terminal.clean(sentence), "dim")
-    return text
+    return text.append(*_outcome(resolution, terminal))
 
 
 def _outcome(resolution: Resolution, terminal: TerminalStyle) -> Span:

@@ -14,7 +14,7 @@ from gitorch.cli.terminal.table import Column, Row, table
 from gitorch.config import AgentSettings
 from gitorch.flow.setup import CheckTrial, Trial, check_names
 from gitorch.git.user_hooks import HookState, HookStatus
-from gitorch.services.setup import AgentStatus
+from gitorch.services.doctor.setup import AgentStatus
 
 _COLUMNS = (
     Column(title=""),
@@ -88,16 +88,26 @@ def trials(
     terminal = terminal or stdout_style()
     rows = [_row(name, *entry, reason, terminal) for name, entry in check_names(results).items()]
     body = table(_COLUMNS, rows, terminal) if rows else Text("no checks found: set [checks] by hand")
-    return stack([body, *section(terminal, Text(terminal.clean(f"wrote {path}")))])
+    problems = [] if reason else _problems(results, terminal)
+    return stack([body, *section(terminal, *problems), *section(terminal, Text(terminal.clean(f"wrote {path}")))])
+
+
+def _problems(results: Sequence[Trial], terminal: TerminalStyle) -> list[Text]:
+    """Return why checks do not pass, in full: each reason once, after the names of its checks."""
+    names: dict[str, list[str]] = {}
+    for name, (_, check) in check_names(results).items():
+        if not check.passed:
+            names.setdefault(check.problem, []).append(name)
+    return [prose((", ".join(same), "bold"), ": ", terminal.clean(problem)) for problem, same in names.items()]
 
 
 def _row(name: str, trial: Trial, check: CheckTrial, reason: str, terminal: TerminalStyle) -> Row:
-    mark, style = ("found", "dim") if reason else ("passed", "green") if check.passed else ("failed", "red")
-    command = terminal.clean(check.command)
+    ended = ("passed", "green") if check.passed else ("not run", "yellow") if trial.missing else ("failed", "red")
+    mark, style = ("found", "dim") if reason else ended
     return [
         (mark, style),
         (name, "bold"),
         (terminal.clean(trial.toolchain.evidence), "dim"),
         (f"{check.seconds:.1f} s" if check.seconds else "", "dim"),
-        (command if check.passed or reason else f"{command}: {terminal.clean(check.problem)}", ""),
+        (terminal.clean(check.command), ""),
     ]

@@ -17,9 +17,9 @@ from gitorch.cli.views.groups import grouped, total_cost
 from gitorch.cli.views.labels import Bucket
 from gitorch.cli.views.quantities import plural
 from gitorch.cli.views.takeovers import takeover_lines
-from gitorch.model.forecast import IN_FLIGHT, Candidate, Conflict, RemovedName
+from gitorch.model.forecasts.conflict_forecast import IN_FLIGHT, Candidate, Conflict, RemovedName
 from gitorch.model.naming import TaskId, is_foreign, slug
-from gitorch.model.task import State, Task
+from gitorch.model.task import State, Task, change
 from gitorch.storage.foreign_changes import ForeignChange
 
 PROGRAM = "orchestrate"
@@ -27,14 +27,15 @@ NARROW = 60
 ROWS = 38
 _MIN_ROWS = 3
 _MAX_DONE_ROWS = 5
+_LARGE = 1_000_000_000
+"""Bytes on the disk from which a task's size is shown."""
 
 
 class _Header(NamedTuple):
     repository: str
-    branch: str
     integration: str
     tip: str | None
-    running: bool
+    run: str
     sandbox: str
 
 
@@ -44,7 +45,6 @@ class _Facts(NamedTuple):
     tasks: Mapping[TaskId, Task]
     unlocks: Mapping[TaskId, int]
     diffs: Mapping[TaskId, labels.LineCounts]
-    activity: Mapping[str, str]
     conflicts: Mapping[TaskId, str]
     by_hand: Mapping[TaskId, str]
     now: datetime
@@ -78,13 +78,12 @@ def status(
     integration: str = "",
     tip: str | None = None,
     repository: str = "",
-    branch: str = "",
     running: bool = False,
+    run_start: datetime | None = None,
     sandbox: str = "",
     warnings: Sequence[str] = (),
     show_all: bool = False,
     diffs: Mapping[TaskId, labels.LineCounts] | None = None,
-    activity: Mapping[str, str] | None = None,
     conflicts: Sequence[Conflict] = (),
     candidate: Candidate | None = None,
     removed_names: Sequence[RemovedName] = (),
@@ -95,33 +94,43 @@ def status(
 ) -> RenderableType:
     """Return the tasks by what they need: first what waits for the user, then what is running, then what is done.
 
-    `repository` and `branch` name where the user is, `tip` is the integration branch's commit, `sandbox` what
-    confines agents. `diffs` and `activity` are by task id; `conflicts`, `removed_names` and `candidate` are the
+    `repository` is its name, `run_start` is when the active run starts tasks, `tip` is the integration branch's commit,
+    `sandbox` what confines agents. `diffs` are by task id; `conflicts`, `removed_names` and `candidate` are the
     forecast of the merge, `moved` is what changed during runs and not by gitorch, `by_hand` what people added to the
-    branches of tasks.
-    Without `show_all`, only the number of the last tasks of a long group is shown. Times are in the zone of `now`.
+    branches of tasks. Without `show_all`, only the number of the last tasks of a long group is shown. Times are in the
+    zone of `now`.
     """
     terminal, now = terminal or stdout_style(), now or datetime.now().astimezone()
     by_id: dict[TaskId, Task] = {task.id: task for task in tasks}
-    header = _Header(repository, branch, integration, tip, running, sandbox)
+    header = _Header(repository, integration, tip, _run_words(running, run_start, now), sandbox)
     top = [*_header_lines(header, terminal), *(warning(text, terminal) for text in warnings)]
     top += section(terminal, *foreign_changes.changes(moved, terminal, show_all=show_all))
     unlocks = labels.unlock_counts(by_id)
-    groups = grouped(by_id.values(), unlocks)
+    groups = _with_outdated_approvals(grouped(by_id.values(), unlocks), by_hand or {})
     if not groups:
         return stack([*top, *section(terminal, Text("no tasks yet")), commands(_FIRST_COMMANDS, terminal)])
     marks = forecast.marks(conflicts)
-    facts = _Facts(by_id, unlocks, diffs or {}, activity or {}, marks, by_hand or {}, now)
+    facts = _Facts(by_id, unlocks, diffs or {}, marks, by_hand or {}, now)
     outlook = (
         *forecast.conflict_lines(conflicts, terminal),
         *forecast.removed_name_lines(removed_names, terminal),
         *takeover_lines(by_id.values(), terminal),
-        *forecast.candidate_lines(candidate, terminal),
+        *forecast.candidate_lines(candidate, terminal, conflicts),
     )
     hints = commands(_next_commands(groups, candidate, running=running), terminal)
-    rows = _tasks(groups, facts, terminal, show_all)
-    bottom = [*section(terminal, *outlook), *section(terminal, hints)]
-    return stack([*top, _summary(groups, facts, terminal), *rows, *bottom])
+    rows = (_summary(groups, facts, terminal), *_tasks(groups, facts, terminal, show_all))
+    return stack([*top, *rows, *section(terminal, *outlook), *section(terminal, hints)])
+
+
+def _with_outdated_approvals(
+    groups: Mapping[Bucket, list[Task]], by_hand: Mapping[TaskId, str]
+) -> dict[Bucket, list[Task]]:
+    """Return the groups with the approved tasks that were changed by hand among those to review."""
+    approved = groups.get(Bucket.MERGE, [])
+    outdated = [task for task in approved if task.id in by_hand]
+    current = [task for task in approved if task.id not in by_hand]
+    regrouped = {**groups, Bucket.REVIEW: [*groups.get(Bucket.REVIEW, []), *outdated], Bucket.MERGE: current}
+    return {bucket: regrouped[bucket] for bucket in Bucket if regrouped.get(bucket)}
 
 
 def _tasks(
@@ -148,13 +157,19 @@ def shares(groups: Mapping[Bucket, Sequence[Task]], rows: int) -> dict[Bucket, i
     return {bucket: limit + (len(groups[bucket]) - limit == 1) for bucket, limit in limits.items()}
 
 
+def _run_words(running: bool, start: datetime | None, now: datetime) -> str:
+    """Return whether a run is active, and when it begins if it still waits for that."""
+    if not running:
+        return ""
+    return f"run starts at {quantities.clock(start, now)}" if start and start > now else "run in progress"
+
+
 def _header_lines(header: _Header, terminal: TerminalStyle) -> list[RenderableType]:
     tip = f"at {header.tip[:7]}" if header.tip else "(nothing merged yet)"
     parts: list[Span] = [
         (terminal.clean(header.repository), "bold"),
-        (f"on {terminal.clean(header.branch)}" if header.branch else "", ""),
         (f"{terminal.clean(header.integration)} {tip}" if header.integration else "", ""),
-        ("run in progress" if header.running else "", "blue"),
+        (header.run, "blue"),
         (header.sandbox, "dim"),
     ]
     texts = [Text(*part) for part in parts if part[0]]
@@ -168,6 +183,8 @@ _FIRST_COMMANDS = (
 
 
 def _row(task: Task, facts: _Facts, terminal: TerminalStyle) -> Row:
+    is_outdated = task.state is State.APPROVED and task.id in facts.by_hand
+    checked = change(task, results=()) if is_outdated else task
     return [
         labels.mark(task, terminal),
         (terminal.clean(task.id), "bold" if labels.bucket(task) in labels.NEEDS_YOU else ""),
@@ -175,23 +192,29 @@ def _row(task: Task, facts: _Facts, terminal: TerminalStyle) -> Row:
         (str(task.attempts) if task.attempts else "", ""),
         (labels.took(task.attempt, facts.now), ""),
         (labels.lines_changed(facts.diffs.get(task.id)), ""),
-        labels.checks(task, terminal),
+        labels.checks(checked, terminal),
         (labels.costs(task.usages), ""),
         _next_cell(task, facts, terminal),
     ]
 
 
 def _next_cell(task: Task, facts: _Facts, terminal: TerminalStyle) -> Span:
-    verb, reason = labels.next_step(task, facts.tasks, facts.now, facts.activity.get(task.id, ""))
+    verb, reason = labels.next_step(task, facts.tasks, facts.now)
     priority = "" if task.attempts else labels.priority(task)
     conflict = "" if task.state is State.CONFLICTED else facts.conflicts.get(task.id, "")
     by_hand = facts.by_hand.get(task.id, "")
-    if by_hand and task.state is State.CONFLICTED:
+    if by_hand and task.state in (State.CONFLICTED, State.APPROVED):
         verb = "review"
     unlocks = labels.unlocks(facts.unlocks.get(task.id, 0))
-    parts = (priority, unlocks, by_hand, reason, conflict, _title(task))
+    parts = (priority, unlocks, by_hand, reason, conflict, _large(task), _title(task))
     text = terminal.clean("; ".join(part for part in parts if part))
     return labels.with_title(labels.sentence(verb, text), task, terminal), _next_style(task, reason)
+
+
+def _large(task: Task) -> str:
+    """Return what a task takes on the disk, where that is much."""
+    used = task.attempt.disk if task.attempt and task.worktree else None
+    return f"{quantities.size(used)} on the disk" if used and used >= _LARGE else ""
 
 
 def _title(task: Task) -> str:
@@ -291,7 +314,7 @@ def _next_commands(
     if group := groups.get(Bucket.REVIEW):
         hints.append((f"{PROGRAM} review", f"{len(group)} to review"))
     if group := groups.get(Bucket.ANSWER):
-        hints.append((f"{PROGRAM} resume {group[0].id}", "answer the question"))
+        hints.append((f'{PROGRAM} resume {group[0].id} -m "..."', "answer the question"))
     if group := groups.get(Bucket.READ):
         hints.append((f"{PROGRAM} task {group[0].id}", "read the answer"))
     if group := groups.get(Bucket.RESOLVE):

@@ -11,14 +11,15 @@ from rich.text import Text
 
 from gitorch.cli.terminal.blocks import block, commands, fields, prose, section, stack
 from gitorch.cli.terminal.style import TerminalStyle, stdout_style
-from gitorch.cli.views import forecast, foreign_changes, labels, quantities, rivals
+from gitorch.cli.views import forecast, foreign_changes, labels, quantities
 from gitorch.cli.views.labels import Bucket
 from gitorch.cli.views.quantities import plural
 from gitorch.cli.views.resolutions import resolution_of
-from gitorch.cli.views.review import check_table, comment_list, title_lines
+from gitorch.cli.views.reviewing import rivals
+from gitorch.cli.views.reviewing.review import check_table, comment_list, title_lines
 from gitorch.cli.views.status import PROGRAM
 from gitorch.model import alarms
-from gitorch.model.forecast import Conflict
+from gitorch.model.forecasts.conflict_forecast import Conflict
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import AttemptOutcome, Usage
 from gitorch.model.resolution import Resolution
@@ -201,8 +202,8 @@ _LARGE = 100_000_000
 _COMMANDS: Mapping[Bucket, tuple[tuple[str, str], ...]] = {
     Bucket.REVIEW: (("review", "review the changes"), ("diff", "show the diff")),
     Bucket.RESOLVE: (("retry", "new attempt on top of the conflicting work"), ("diff", "show the diff")),
-    Bucket.ANSWER: (("resume", "answer in the same session"), ("log", "see what led to it"), ("retry", "start over")),
-    Bucket.READ: (("resume", "ask more in the same session"), ("log", "see what led to it"), ("kill", "done with it")),
+    Bucket.ANSWER: (("resume", "answer it"), ("log", "see what led to it"), ("retry", "start over")),
+    Bucket.READ: (("resume", "ask more"), ("log", "see what led to it"), ("kill", "done with it")),
     Bucket.FIX: (("log", "see why it failed"), ("retry", "start a new attempt")),
     Bucket.RUNNING: (("log", "follow the agent"), ("kill", "stop it and keep its work")),
     Bucket.PAUSED: (("log", "read the log"), ("kill", "stop waiting")),
@@ -231,7 +232,9 @@ def _commands(task: Task) -> list[tuple[str, str]]:
     bucket = labels.bucket(task)
     verbs = [*_COMMANDS[bucket]]
     if bucket in (Bucket.FIX, Bucket.DROPPED) and task.attempt and task.attempt.outcome in _RESUMABLE:
-        verbs.insert(0, ("resume", "go on in the same session"))
+        verbs.insert(0, ("resume", "go on where it stopped"))
+    if bucket is Bucket.FIX and task.tip and task.comments:  # `retry` would start over
+        verbs.append(("revise", "go on with its branch, with your words"))
     message = ' -m "..."' if bucket in (Bucket.ANSWER, Bucket.READ) else ""
     hints = [(f"{PROGRAM} {verb} {task.id}{message * (verb == 'resume')}", purpose) for verb, purpose in verbs]
     return hints or [(f"{PROGRAM} run", "work through the queue")]

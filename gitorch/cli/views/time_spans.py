@@ -12,7 +12,7 @@ import msgspec
 from gitorch.cli.views import quantities
 from gitorch.model.outcome import AttemptOutcome
 from gitorch.model.task import Attempt, PastAttempt, State, Task
-from gitorch.services.attempt_steps import AttemptStep
+from gitorch.services.past.attempt_steps import AttemptStep
 
 AnyAttempt: TypeAlias = Attempt | PastAttempt
 

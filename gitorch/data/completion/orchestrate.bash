@@ -10,6 +10,8 @@ _orchestrate_reply() { # words, index of the word to complete
         plain,*) COMPREPLY+=("${line#*,}") ;;
         esac
     done
+    [[ ${COMPREPLY[*]} == *= ]] && compopt -o nospace 2>/dev/null # the value of a setting follows
+    return 0
 }
 
 _orchestrate() {

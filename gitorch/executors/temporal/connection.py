@@ -189,6 +189,16 @@ class Connection:
                     raise unreachable(self.target, error) from error
             threading.Event().wait(_PAUSE_SECONDS)
 
+    def begin(self, make: Callable[[Client], Awaitable[None]]) -> None:
+        """Begin a call, and do not wait for it; it is lost when it fails, or when this process ends before it."""
+        client, loop = self._connected()
+
+        async def run() -> None:
+            with contextlib.suppress(RPCError, RuntimeError):
+                await make(client)
+
+        asyncio.run_coroutine_threadsafe(run(), loop)
+
     def keep_running(self, make: Callable[[Client], Awaitable[None]]) -> None:
         """Run something in the background until this process ends, again whenever it fails."""
 

@@ -23,12 +23,14 @@ from temporalio.client import (
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCStatusCode
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import PollerBehaviorSimpleMaximum, UnsandboxedWorkflowRunner, Worker
 
 from gitorch.errors import SetupNeeded
+from gitorch.executors.temporal import registry
 from gitorch.executors.temporal.connection import ANSWER, Connection
 from gitorch.executors.temporal.messages import (
     QUEUE,
+    STEP_TIMEOUT,
     Files,
     Live,
     Machine,
@@ -37,22 +39,15 @@ from gitorch.executors.temporal.messages import (
     Reading,
     Result,
     StopRequest,
-    own_queue,
+    host_and_queue,
 )
-from gitorch.executors.temporal.workflows import WORKER, ExecutionWorkflow, ForgetWorkflow, WorkerWorkflow
+from gitorch.executors.temporal.workflows import RUN, ExecutionWorkflow, ForgetWorkflow, WorkerWorkflow
 from gitorch.model.outcome import Exit
 
 _FETCH_SECONDS = 60.0
 _FIRST_SECONDS = 5.0
 _PAUSE_SECONDS = 1.0
-_PRESENCE = timedelta(seconds=2)
-"""How long a worker may take to say that it is there."""
-
-_TASK_TIMEOUT = timedelta(seconds=5)
-"""How long a worker may take for a step of a workflow before another one is given it."""
-
 _FORGET_TIMEOUT = timedelta(days=1)
-_RUNNING_WORKERS = f"WorkflowType='{WORKER}' AND ExecutionStatus='Running'"
 
 
 class OutputLost(Exception):
@@ -84,7 +79,7 @@ class Engine:
                     order,
                     id=workflow,
                     task_queue=QUEUE,
-                    task_timeout=_TASK_TIMEOUT,
+                    task_timeout=STEP_TIMEOUT,
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 )
@@ -102,8 +97,7 @@ class Engine:
         async def ask(client: Client) -> Known:
             description = await client.get_workflow_handle(workflow).describe()
             is_open = description.status is WorkflowExecutionStatus.RUNNING
-            host, queue = await _memo(description, "host"), await _memo(description, "queue")
-            return Known(is_open, description.start_time.timestamp(), host, queue)
+            return Known(is_open, description.start_time.timestamp(), *_worker_of(description))
 
         try:
             return self._connection.call(ask)
@@ -149,7 +143,7 @@ class Engine:
         """Return whether a worker is there now."""
         try:
             self._connection.call(lambda client: _ask_machine(client, queue), patience=0)
-        except (RPCError, WorkflowQueryFailedError, SetupNeeded):
+        except (RPCError, WorkflowQueryFailedError, SetupNeeded, TimeoutError):
             return False
         return True
 
@@ -170,15 +164,15 @@ class Engine:
         piece = self._ask_read(queue, reading) if reading.tail else None
         return piece.content if piece else b""
 
-    def output(self, queue: str, reading: Reading, *, must: bool = False) -> Iterator[tuple[int, bytes]]:
-        """Yield what a worker has of an output, with the position after each part.
+    def output(self, queue: str, reading: Reading, *, must: bool = False) -> Iterator[Piece]:
+        """Yield what a worker has of an output; the last part may be empty.
 
         When the worker does not answer, that is the end, or it raises `OutputLost` if it `must` answer.
         """
         while piece := self._ask_read(queue, reading, must=must):
-            if not piece.content:
+            yield piece
+            if piece.is_last or not piece.content:
                 return
-            yield piece.position, piece.content
             is_whole = piece.content.endswith(b"\n")
             reading = msgspec.structs.replace(reading, position=piece.position, at_line_start=is_whole)
 
@@ -198,9 +192,15 @@ class Engine:
             threading.Event().wait(_PAUSE_SECONDS)
 
     def forget(self, workflow: str, queue: str, key: str, token: str) -> None:
-        """Let a worker remove what is now at home; if it never hears of it, it keeps it."""
+        """Let a worker remove what is now at home, without waiting for that; if it never hears of it, it keeps it.
 
-        async def start(client: Client) -> None:
+        A worker that answers does so at once, without a trace in the engine; another one hears of it later.
+        """
+
+        async def ask(client: Client) -> None:
+            with contextlib.suppress(RPCError, WorkflowQueryFailedError):
+                if await client.get_workflow_handle(queue).query(WorkerWorkflow.forget, token, rpc_timeout=ANSWER):
+                    return
             await client.start_workflow(
                 ForgetWorkflow.run,
                 args=[key, token],
@@ -210,11 +210,17 @@ class Engine:
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             )
 
-        with contextlib.suppress(RPCError, SetupNeeded):
-            self._connection.call(start, patience=0)
+        self._connection.begin(ask)
+
+    def round_trip(self, patience: float = _FIRST_SECONDS) -> float:
+        """Return how many seconds the server takes for a short answer."""
+        self._connection.call(registry.listed, patience=patience)
+        started = time.monotonic()
+        self._connection.call(registry.listed, patience=patience)
+        return time.monotonic() - started
 
     def machines(self, patience: float = _FIRST_SECONDS) -> list[Machine]:
-        """Ask every worker that has registered; those that do not answer are gone.
+        """Ask every worker that is listed; those that do not answer are gone.
 
         A server that is away is waited for only `patience` seconds.
         """
@@ -226,23 +232,32 @@ async def _attend(client: Client) -> None:
     worker = Worker(
         client,
         task_queue=QUEUE,
-        workflows=[ExecutionWorkflow],
+        workflows=[ExecutionWorkflow, registry.RegistryWorkflow],
         workflow_runner=UnsandboxedWorkflowRunner(),
-        sticky_queue_schedule_to_start_timeout=_TASK_TIMEOUT,
+        max_cached_workflows=0,  # as workers do
+        workflow_task_poller_behavior=PollerBehaviorSimpleMaximum(1),
     )
     await worker.run()
 
 
-async def _memo(description: WorkflowExecutionDescription, name: str) -> str:
-    value: str = await description.memo_value(name, "")
-    return value
+def _worker_of(description: WorkflowExecutionDescription) -> tuple[str, str]:
+    """Return the machine and the queue of the worker that has the program; two empty texts if none has it."""
+    pending = description.raw_description.pending_activities
+    names = [activity.last_worker_identity for activity in pending if activity.activity_type.name == RUN]
+    return host_and_queue(names[0]) if names else ("", "")
 
 
 async def _machines(client: Client) -> list[Machine]:
-    queues = [workflow.id async for workflow in client.list_workflows(_RUNNING_WORKERS)]
+    queues = await registry.listed(client)
     answers = await asyncio.gather(*(_ask_machine(client, queue) for queue in queues), return_exceptions=True)
-    return [answer for answer in answers if isinstance(answer, Machine) and own_queue(answer.id) in queues]
+    machines = [answer for answer in answers if isinstance(answer, Machine)]
+    silent = [queue for queue, answer in zip(queues, answers, strict=True) if not isinstance(answer, Machine)]
+    # the next question does not wait for them; but if the server does not answer either, that says nothing about them
+    if gone := set(silent).intersection(await registry.listed(client) if silent else ()):
+        await registry.remove(client, sorted(gone))
+    return machines
 
 
 async def _ask_machine(client: Client, queue: str) -> Machine:
-    return await client.get_workflow_handle(queue).query(WorkerWorkflow.describe, rpc_timeout=_PRESENCE)
+    query = client.get_workflow_handle(queue).query(WorkerWorkflow.describe, rpc_timeout=ANSWER)
+    return await asyncio.wait_for(query, ANSWER.total_seconds())  # the SDK may ask a second time

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import urllib.parse
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,7 +13,7 @@ import msgspec
 
 from gitorch.errors import InvalidInput
 from gitorch.executors import output_reader
-from gitorch.executors.base import (
+from gitorch.executors.protocol import (
     Capacity,
     Errand,
     ExecutionEvent,
@@ -26,6 +26,7 @@ from gitorch.executors.base import (
     Stream,
     Submitted,
 )
+from gitorch.executors.temporal import seen_output
 from gitorch.executors.temporal.engine import Engine, Known, OutputLost
 from gitorch.executors.temporal.home import Home, submitted
 from gitorch.executors.temporal.messages import (
@@ -41,17 +42,18 @@ from gitorch.executors.temporal.messages import (
     StopRequest,
     order_of,
 )
+from gitorch.executors.temporal.seen_output import SeenOutput
 from gitorch.model.outcome import Exit
 
-_EVENT_SECONDS = 0.5
+_EVENT_SECONDS = (0.5, 2.0)
 
 
 class TemporalExecutor:
     """Runs programs on workers. An id is the key; what is known at home is in folders below `root`.
 
     `repository` tells the executions of one repository from those of all others that use the cluster. Programs go to
-    the workers with the label of their errand, or with `label`. A worker that is silent for `heartbeat` seconds is
-    lost. `route` is called once for each errand, with its token, and says how its commits travel.
+    the workers of the same `version`, with the label of their errand, or with `label`. A worker that is silent for
+    `heartbeat` seconds is lost. `route` is called once for each errand, with its token, and says how commits travel.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class TemporalExecutor:
         root: Path,
         *,
         repository: str,
+        version: str = "",
         label: str = "",
         heartbeat: float = HEARTBEAT_SECONDS,
         route: Callable[[Errand, str], Route] | None = None,
@@ -67,9 +70,13 @@ class TemporalExecutor:
         self._engine = engine
         self._root = root
         self._repository = repository
+        self._version = version
         self._label = label
         self._heartbeat = heartbeat
         self._route = route
+        self._seen = SeenOutput()
+        self._queues: dict[str, str] = {}
+        """Where the executions run whose worker has said so when it was last asked, by key."""
 
     def id_of(self, key: str) -> ExecutionId:
         """Return the id that `submit` returns for a key."""
@@ -102,7 +109,7 @@ class TemporalExecutor:
     def _order(self, spec: Spec, token: str) -> Order:
         label = spec.errand.label if spec.errand else self._label
         route = self._route(spec.errand, token) if spec.errand and self._route else None
-        return order_of(spec, token, label=label, heartbeat=self._heartbeat, route=route)
+        return order_of(spec, token, version=self._version, label=label, heartbeat=self._heartbeat, route=route)
 
     def knows(self, execution: ExecutionId) -> bool:
         """Return whether anything was done about an execution here, whether or not it was submitted."""
@@ -189,24 +196,51 @@ class TemporalExecutor:
             return io.BytesIO()
         if tail is not None:
             return io.BytesIO(self._engine.tail(record.queue, _reading(home, stream, tail=tail)))
-        return io.BytesIO(b"".join(data for _, data in self._engine.output(record.queue, _reading(home, stream))))
+        pieces = self._engine.output(record.queue, _reading(home, stream))
+        return io.BytesIO(b"".join(piece.content for piece in pieces))
+
+    def new_output(
+        self, execution: ExecutionId, position: int, *, stream: Stream = "stdout", at_line_start: bool = True
+    ) -> Iterator[tuple[int, bytes]]:
+        """Yield what there is of a stream after a position, with the position after each part."""
+        home = self._home(execution)
+        if home.is_claimed and home.result is None and (queue := self._queues.get(home.key) or self._find(home)):
+            is_live = False
+            for piece in self._engine.output(queue, _reading(home, stream, position, at_line_start=at_line_start)):
+                is_live = piece.is_live
+                if stream == "stdout":
+                    self._seen.note(home.folder, position, piece)
+                position = piece.position
+                if piece.content:
+                    yield piece.position, piece.content
+            if is_live:
+                self._queues[home.key] = queue
+            else:
+                self._queues.pop(home.key, None)
+            return
+        yield from output_reader.after(home.folder, stream, position, at_line_start=at_line_start)
+
+    def _find(self, home: Home) -> str:
+        """Return the queue of the worker that has an execution; empty if none has it."""
+        record = self._engine.describe(self._workflow(home))
+        return record.queue if record is not None and record.is_open else ""
 
     def events(self, execution: ExecutionId) -> Iterator[ExecutionEvent]:
-        """Yield the lines of standard output as they come home, and then the exit."""
-        home, queue = self._home(execution), ""
+        """Yield the lines of standard output as they come home, and then the exit.
+
+        While its worker says that the program runs, only that worker is asked, and less often while there is nothing.
+        """
+        home = self._home(execution)
 
         def poll() -> Status:
-            nonlocal queue
-            status, record = self._state(home)
-            queue = record.queue if record else ""
-            return status
+            is_known_to_run = home.key in self._queues and home.result is None
+            return Running(0, 0.0) if is_known_to_run else self._state(home)[0]
 
-        def read(position: int, at_line_start: bool) -> Iterable[tuple[int, bytes]]:
-            if queue:
-                return self._engine.output(queue, _reading(home, "stdout", position, at_line_start=at_line_start))
-            return output_reader.after(home.folder, "stdout", position, at_line_start=at_line_start)
-
-        return output_reader.follow_lines(read, poll, pause=_EVENT_SECONDS)
+        return output_reader.follow_lines(
+            lambda position, at_line_start: self.new_output(execution, position, at_line_start=at_line_start),
+            poll,
+            pauses=_EVENT_SECONDS,
+        )
 
     def output_location(self, execution: ExecutionId, stream: Stream) -> str:
         """Return the path of the output's file, once it is at home."""
@@ -223,8 +257,12 @@ class TemporalExecutor:
         return ResourceUsage(memory=live.memory, cpu_seconds=live.cpu_seconds, last_output=live.last_output)
 
     def capacity(self) -> list[Capacity]:
-        """Return the workers that answer, and take work."""
-        return [Capacity(host=machine.host, slots=machine.slots) for machine in self.machines() if not machine.draining]
+        """Return the workers that answer, and take work from here."""
+        return [
+            Capacity(host=machine.host, slots=machine.slots, labels=machine.labels, programs=machine.programs)
+            for machine in self.machines()
+            if machine.version == self._version and not machine.draining and not machine.full
+        ]
 
     def machines(self) -> list[Machine]:
         """Return the workers that answer, as they describe themselves."""
@@ -244,25 +282,29 @@ class TemporalExecutor:
             result = Result(exit=Exit(cause="lost", message="the engine does not know it any more"))
         with home.locked():
             if (stored := home.result) is not None:
+                self._seen.end(home.folder)
                 return stored.exit
             try:
                 end = home.keep(result, lambda stream: self._fetched(home, result, stream))
             except OutputLost as error:
                 lost = Exit(cause="lost", started=result.exit.started, message=str(error))
-                end = home.keep(Result(exit=lost, host=result.host), _nothing)
+                end = home.keep(Result(exit=lost, host=result.host), lambda stream: _seen(home, stream))
+            self._seen.end(home.folder)
         if result.queue:
             self._engine.forget(workflow, result.queue, home.key, home.token)
         return end
 
     def _fetched(self, home: Home, result: Result, stream: Stream) -> Iterator[bytes]:
-        """Yield the output that is still on the worker; of a lost execution, what a worker that is there can give.
+        """Yield the output that is still on the worker; of a lost execution, what was seen if it does not answer.
 
-        Raises `OutputLost` when it does not answer.
+        Raises `OutputLost` when it must answer, and does not.
         """
         must = result.exit.cause != "lost"
         if result.queue and (must or self._engine.answers(result.queue)):
-            for _, data in self._engine.output(result.queue, _reading(home, stream), must=must):
-                yield data
+            for piece in self._engine.output(result.queue, _reading(home, stream), must=must):
+                yield piece.content
+        else:
+            yield from _seen(home, stream)
 
     def _workflow(self, home: Home) -> str:
         return f"gitorch/{self._repository}/{urllib.parse.quote(os.fsencode(home.key))}/{home.token}"
@@ -273,6 +315,10 @@ class TemporalExecutor:
 
 def _nothing(_: Stream) -> Iterator[bytes]:
     return iter(())
+
+
+def _seen(home: Home, stream: Stream) -> Iterator[bytes]:
+    return seen_output.blocks(home.folder) if stream == "stdout" else iter(())
 
 
 def _reading(home: Home, stream: Stream, position: int = 0, *, at_line_start: bool = True, tail: int = 0) -> Reading:

@@ -14,7 +14,7 @@ import msgspec
 
 from gitorch import typed
 from gitorch.executors import claims
-from gitorch.executors.base import STREAMS, Stream
+from gitorch.executors.protocol import KEPT_STREAMS, Stream
 from gitorch.executors.temporal.messages import Result, StopRequest
 from gitorch.model.outcome import Exit
 from gitorch.storage import atomic, seals
@@ -92,7 +92,7 @@ class Home:
 
     def keep(self, result: Result, fetch: Fetch) -> Exit:
         """Store the end of it, after its output; `fetch` brings what did not come with the result."""
-        for stream in STREAMS:
+        for stream in KEPT_STREAMS:
             new = self.folder / f"{stream}.new"
             with new.open("wb") as file:
                 file.writelines(_unpacked(result.output, stream) if result.output is not None else fetch(stream))

@@ -12,10 +12,11 @@ from typing import Protocol
 
 import msgspec
 
-from gitorch.executors import output_reader
-from gitorch.executors.base import STREAMS, ExecutionId, Running, Spec, Stream
+from gitorch.executors import output_reader, write_times
 from gitorch.executors.local import LocalExecutor
+from gitorch.executors.protocol import KEPT_STREAMS, ExecutionId, Running, Spec, Stream
 from gitorch.executors.starting import wait_for_end
+from gitorch.executors.temporal import clocks
 from gitorch.executors.temporal.messages import (
     OUTPUT_BYTES,
     PIECE_BYTES,
@@ -34,11 +35,18 @@ from gitorch.executors.temporal.messages import (
 from gitorch.model.outcome import Exit
 from gitorch.storage import atomic
 
+REST_SECONDS = 60.0
+"""How long a worker takes nothing when it could not begin: others get what it would fail."""
+
 _IDENTITY = "worker-id"
 
 
 class CannotEnter(Exception):
     """This machine cannot run an order; the text says why."""
+
+
+class CannotServe(CannotEnter):
+    """What keeps this machine from running an order is its own fault: it would fail the next ones too."""
 
 
 class StillRuns(Exception):
@@ -77,7 +85,7 @@ class Host:
     """Runs the orders that this machine was given, below `folder`; all die with this process.
 
     The executions of an order are in `folder/executions/TOKEN`. `environment` is the worker's own, which secrets are
-    taken from.
+    taken from. With less than `min_free_disk` bytes, it takes nothing.
     """
 
     def __init__(
@@ -91,20 +99,40 @@ class Host:
         version: str = "",
         git_version: str = "",
         programs: tuple[str, ...] = (),
+        min_free_disk: int = 0,
     ) -> None:
         self.folder = folder
+        self._min_free_disk = min_free_disk
+        self._rests_until = 0.0
         self.slots = slots
         self.labels = labels
         self.busy = 0
         self.is_draining = False
+        self.clock_difference = 0.0
+        """How many seconds the engine's clock is ahead of this machine's."""
         self.id = _identity(folder)
         self._environment = environment
         self._surroundings = surroundings
-        self._version = version
+        self.version = version
         self._git_version = git_version
-        self._programs = programs
+        self.programs = programs
         # its other end is in this process alone: the kernel closes it when this process dies, however that happens
         self._leash, self._leash_end = os.pipe()
+
+    @property
+    def free_disk(self) -> int:
+        """Return how many bytes are free where it works."""
+        return shutil.disk_usage(self.folder).free
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether there is too little space for one more agent, which another worker may have."""
+        return self.free_disk < self._min_free_disk
+
+    @property
+    def takes_programs(self) -> bool:
+        """Return whether it takes programs now, if it has a free slot."""
+        return not self.is_draining and not self.is_full and time.monotonic() >= self._rests_until
 
     @property
     def queue(self) -> str:
@@ -113,22 +141,29 @@ class Host:
 
     def run(self, order: Order) -> Result:
         """Run a program to its end and return how it ended, with its output if that is small."""
+        result = self._run(order)
+        started = clocks.shifted(result.exit.started, self.clock_difference)
+        return msgspec.structs.replace(result, exit=msgspec.structs.replace(result.exit, started=started))
+
+    def _run(self, order: Order) -> Result:
         local = self._executor(order.token)
         started = time.time()
         try:
             if order.errand is not None and order.errand.checks:
                 checked = self._surroundings.check(order, local)
-                return msgspec.structs.replace(checked, host=self._name, queue=self.queue)
+                return msgspec.structs.replace(checked, host=self.name, queue=self.queue)
             spec = self._surroundings.enter(order, spec_of(order, self._environment), local)
             local.submit(spec)
         except CannotEnter as error:
-            lost = Exit(cause="lost", started=started, message=f"on {self._name}: {error}")
-            return Result(exit=lost, host=self._name, queue=self.queue)
+            if isinstance(error, CannotServe):
+                self._rests_until = time.monotonic() + REST_SECONDS
+            lost = Exit(cause="lost", started=started, message=f"on {self.name}: {error}")
+            return Result(exit=lost, host=self.name, queue=self.queue)
         except OSError as error:
-            failed = Exit(cause="failed-to-start", started=started, message=f"on {self._name}: {error}")
-            return Result(exit=failed, host=self._name, queue=self.queue)
+            failed = Exit(cause="failed-to-start", started=started, message=f"on {self.name}: {error}")
+            return Result(exit=failed, host=self.name, queue=self.queue)
         end = wait_for_end(local, spec)
-        result = Result(exit=end, host=self._name, queue=self.queue, output=self._small_output(order))
+        result = Result(exit=end, host=self.name, queue=self.queue, output=self._small_output(order))
         return self._surroundings.leave(order, result)
 
     def save(self, order: Order) -> Delivery | None:
@@ -164,20 +199,29 @@ class Host:
         self._surroundings.abandon(token)
         shutil.rmtree(root, ignore_errors=True)
 
+    def forget(self, token: str) -> bool:
+        """Remove what there is of an execution; return False if it runs, or cannot be removed."""
+        try:
+            self.remove(token)
+        except (StillRuns, OSError):
+            return False
+        return True
+
     def describe(self) -> Machine:
         """Return this worker as it is now."""
         return Machine(
             id=self.id,
-            host=self._name,
+            host=self.name,
             slots=self.slots,
             busy=self.busy,
             labels=self.labels,
-            version=self._version,
+            version=self.version,
             git=self._git_version,
-            programs=self._programs,
-            free_disk=shutil.disk_usage(self.folder).free,
+            programs=self.programs,
+            free_disk=self.free_disk,
             clock=time.time(),
             draining=self.is_draining,
+            full=self.is_full,
         )
 
     def live(self, key: str, token: str) -> Live:
@@ -186,8 +230,14 @@ class Host:
         status = local.poll(execution)
         if not isinstance(status, Running):
             return Live()
-        usage = local.usage(execution)
-        return Live(pid=status.pid, started=status.started, **msgspec.structs.asdict(usage))
+        usage, ahead = local.usage(execution), self.clock_difference
+        return Live(
+            pid=status.pid,
+            started=clocks.shifted(status.started, ahead),
+            memory=usage.memory,
+            cpu_seconds=usage.cpu_seconds,
+            last_output=clocks.shifted(usage.last_output, ahead),
+        )
 
     def read(self, reading: Reading) -> Piece:
         """Return a part of an execution's output."""
@@ -196,26 +246,36 @@ class Host:
             local = self._executor(reading.token)
             with local.open_output(ExecutionId(reading.key), reading.stream, tail=size) as file:
                 return Piece(0, file.read(size))
+        # before it is read: what ends meanwhile is asked for again
+        is_live = isinstance(self._executor(reading.token).poll(ExecutionId(reading.key)), Running)
         position, blocks, total = reading.position, [], 0
-        for position, data in self._after(reading):  # noqa: B007 # the last one
+        for position, data in self._after(reading):
             blocks.append(data)
             total += len(data)
             if total >= PIECE_BYTES - output_reader.BLOCK_BYTES:
-                break
-        return Piece(position, b"".join(blocks))
+                return Piece(position, b"".join(blocks), is_live=is_live)
+        return Piece(position, b"".join(blocks), is_last=True, is_live=is_live)
 
     def _after(self, reading: Reading) -> Iterator[tuple[int, bytes]]:
-        folder = self._root(reading.token) / reading.key
-        return output_reader.after(folder, reading.stream, reading.position, at_line_start=reading.at_line_start)
+        folder, position = self._root(reading.token) / reading.key, reading.position
+        blocks = output_reader.after(folder, reading.stream, position, at_line_start=reading.at_line_start)
+        if reading.stream != write_times.STREAM:
+            yield from blocks
+            return
+        parts = [*blocks]  # its lines are short and few
+        if parts:
+            yield parts[-1][0], clocks.shifted_times(b"".join(data for _, data in parts), self.clock_difference)
 
     def _small_output(self, order: Order) -> Mapping[Stream, bytes] | None:
-        """Return both streams, compressed; None if they are too large to travel with the result."""
+        """Return what it wrote, compressed; None if they are too large to travel with the result."""
         packed: dict[Stream, bytes] = {}
         budget = OUTPUT_BYTES
-        for stream in STREAMS:
+        for stream in KEPT_STREAMS:
             packer, blocks = zlib.compressobj(), []
             with self._executor(order.token).open_output(ExecutionId(order.key), stream) as file:
-                while block := file.read(output_reader.BLOCK_BYTES):
+                while block := file.read(output_reader.BLOCK_BYTES if stream != write_times.STREAM else -1):
+                    if stream == write_times.STREAM:
+                        block = clocks.shifted_times(block, self.clock_difference)
                     blocks.append(packer.compress(block))
                     budget -= len(blocks[-1])
                     if budget < 0:
@@ -226,7 +286,8 @@ class Host:
         return packed if budget >= 0 else None
 
     @property
-    def _name(self) -> str:
+    def name(self) -> str:
+        """Return the name of this machine."""
         return os.uname().nodename
 
     def _root(self, token: str) -> Path:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 
-from gitorch.executors.base import Errand, ResourceLimits, Spec, Stream
+from gitorch.executors.protocol import Errand, ResourceLimits, Spec, Stream
 from gitorch.model.outcome import Exit
 
 QUEUE = "gitorch"
-"""The task queue of every worker. A label has one of its own, and so has each worker."""
+"""The task queue of the steps of workflows, which every worker takes."""
 
 PIECE_BYTES = 1_000_000
 """The most that one answer carries: the engine refuses a payload of more than 2 MB."""
@@ -24,18 +25,38 @@ BUNDLE_BYTES = 900_000
 ORDER_BYTES = 1_800_000
 """The most that one order may hold, encoded."""
 
+STEP_TIMEOUT = timedelta(seconds=5)
+"""How long a worker may take for a step of a workflow before another one is given it."""
+
 HEARTBEAT_SECONDS = 30.0
 """A worker that is silent for so long counts as lost."""
 
 
-def queue_of(label: str) -> str:
-    """Return the task queue of the workers with a label; of all workers for an empty one."""
-    return f"{QUEUE}.{label}" if label else QUEUE
+def queue_of(version: str, label: str, program: str) -> str:
+    """Return the task queue of the workers of a version with a label and a known program; an empty one is on all.
+
+    Another version may not understand an order, and what it makes of one may not be understood here.
+    """
+    return f"{QUEUE}/programs/{version}/{label}/{program}"
+
+
+_WORKERS = f"{QUEUE}/workers/"
 
 
 def own_queue(worker: str) -> str:
     """Return the task queue that only one worker takes work from."""
-    return f"{QUEUE}/workers/{worker}"
+    return f"{_WORKERS}{worker}"
+
+
+def identity_of(host: str, queue: str) -> str:
+    """Return the name under which the engine knows who has a program: the machine, and where its worker answers."""
+    return f"{host} {queue}"
+
+
+def host_and_queue(identity: str) -> tuple[str, str]:
+    """Return what `identity_of` was given; two empty texts for the name of anything else."""
+    host, _, queue = identity.rpartition(" ")
+    return (host, queue) if queue.startswith(_WORKERS) else ("", "")
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,8 +94,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """One program to run, as a worker gets it.
 
     `token` is made once for each submission of `key`, so that a worker's answer can never be taken for that of another
-    one. Texts that may not be Unicode are bytes. The values of secrets stay at home: a worker takes those that
-    `secret_names` lists from its own environment.
+    one. Only workers of the same `version` take it, and with a `program`, those that have it on PATH. Texts that may
+    not be Unicode are bytes. The values of secrets stay at home: a worker takes those that `secret_names` lists from
+    its own environment.
     """
 
     key: str
@@ -91,6 +113,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     resources: ResourceLimits
     secret_names: tuple[str, ...] = ()
     label: str = ""
+    version: str = ""
+    program: str = ""
     heartbeat: float = HEARTBEAT_SECONDS
     errand: Errand | None = None
     route: Route | None = None
@@ -157,10 +181,15 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Piece(msgspec.Struct, frozen=True):
-    """A part of the output, and the position of the stream after it."""
+    """A part of the output, and the position of the stream after it.
+
+    `is_last`: there was no more of it. `is_live`: the program runs, so that its worker can be asked again.
+    """
 
     position: int
     content: bytes
+    is_last: bool = False
+    is_live: bool = False
 
 
 class Live(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,7 +203,10 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker as it describes itself; times are unix seconds, sizes bytes. `programs` are the agents that it has."""
+    """A worker as it describes itself; times are unix seconds, sizes bytes. `programs` are the agents that it has.
+
+    One that is `full` takes nothing before there is space on its disk again.
+    """
 
     id: str
     host: str
@@ -187,10 +219,17 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     free_disk: int = 0
     clock: float = 0.0
     draining: bool = False
+    full: bool = False
 
 
 def order_of(
-    spec: Spec, token: str, *, label: str = "", heartbeat: float = HEARTBEAT_SECONDS, route: Route | None = None
+    spec: Spec,
+    token: str,
+    *,
+    version: str = "",
+    label: str = "",
+    heartbeat: float = HEARTBEAT_SECONDS,
+    route: Route | None = None,
 ) -> Order:
     """Return the order for a program, without the values of its secrets."""
     hidden = {value for value in spec.secrets.values() if value}
@@ -210,6 +249,8 @@ def order_of(
         resources=spec.resources,
         secret_names=tuple(sorted({*names, *spec.secrets})),
         label=label,
+        version=version,
+        program=spec.errand.program if spec.errand else "",
         heartbeat=heartbeat,
         errand=spec.errand,
         route=route,

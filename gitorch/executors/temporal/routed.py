@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, Protocol
 
 from gitorch.errors import SetupNeeded
-from gitorch.executors.base import (
+from gitorch.executors.protocol import (
     Capacity,
     ExecutionEvent,
     ExecutionId,
@@ -84,6 +84,12 @@ class RoutedExecutor:
         """Open what a program has written so far, or its last `tail` bytes."""
         return self._of(execution).open_output(execution, stream, tail=tail)
 
+    def new_output(
+        self, execution: ExecutionId, position: int, *, stream: Stream = "stdout", at_line_start: bool = True
+    ) -> Iterator[tuple[int, bytes]]:
+        """Yield what there is of a stream after a position, with the position after each part."""
+        return self._of(execution).new_output(execution, position, stream=stream, at_line_start=at_line_start)
+
     def events(self, execution: ExecutionId) -> Iterator[ExecutionEvent]:
         """Yield the lines of standard output as they are written, and then the exit."""
         return self._of(execution).events(execution)
@@ -101,8 +107,7 @@ class RoutedExecutor:
         time_of_answer, machines = self._machines
         if time.monotonic() - time_of_answer > _CAPACITY_SECONDS:
             try:
-                # a busy worker may answer too late the first time, and without any a run ends
-                machines = self._remote.capacity() or self._remote.capacity()
+                machines = self._remote.capacity()
             except SetupNeeded:
                 if not time_of_answer:
                     raise

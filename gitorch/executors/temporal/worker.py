@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import time
 from collections.abc import AsyncIterator, Callable
@@ -20,10 +21,20 @@ from temporalio.service import RPCStatusCode
 from temporalio.worker import PollerBehaviorSimpleMaximum, UnsandboxedWorkflowRunner, Worker
 
 from gitorch.errors import SetupNeeded
+from gitorch.executors.temporal import clocks, registry
 from gitorch.executors.temporal.connection import ANSWER, Target, connect, runtime, unreachable
 from gitorch.executors.temporal.granting import is_granted
 from gitorch.executors.temporal.host import Host, StillRuns
-from gitorch.executors.temporal.messages import Claim, FilesOrder, Order, Result, StopOrder, queue_of
+from gitorch.executors.temporal.messages import (
+    QUEUE,
+    Claim,
+    FilesOrder,
+    Order,
+    Result,
+    StopOrder,
+    identity_of,
+    queue_of,
+)
 from gitorch.executors.temporal.workflows import (
     BUSY,
     GIVE,
@@ -44,16 +55,18 @@ _RESCUE_SHARE = 20
 """After a rescue point, nothing is saved for at least this many times as long as it took."""
 
 _ONE = PollerBehaviorSimpleMaximum(1)
-_TWO = PollerBehaviorSimpleMaximum(2)
-"""How many requests for more work a worker has open, of each kind: with a cache of workflows the SDK needs two. A
-server without settings takes 1,200 at once from all workers, and each one costs it memory."""
+"""How many requests for more work a worker has open, of each kind. A server without settings takes 1,200 at once from
+all workers, and each one costs it memory."""
 
 _THROTTLE = timedelta(seconds=1)
-_STICKY = timedelta(seconds=5)
 _DAY = timedelta(days=1)
 _READY_SECONDS = 5.0
 _READY_PAUSE_SECONDS = 0.2
-_RENEW_SECONDS = 3600.0
+_LISTED_SECONDS = 10.0
+"""How often a worker looks whether it is still listed: it may not have answered for a while."""
+
+_LISTING_SECONDS = 5.0
+_LISTING_PAUSE_SECONDS = 0.05
 
 
 class Activities:
@@ -72,6 +85,7 @@ class Activities:
     @activity.defn(name=RUN)
     async def run(self, order: Order, attempt: int) -> Result:
         """Run a program, once the workflow has granted it."""
+        self._host.clock_difference = clocks.difference(activity.info().started_time.timestamp(), time.time())
         with self._slot():
             # before the answer to the claim: while that takes long, this worker must not count as lost
             async with _heartbeats(order.heartbeat / 4), _quiet_loss():
@@ -120,7 +134,7 @@ class Activities:
 
     @contextlib.contextmanager
     def _slot(self) -> Any:
-        if not self._free or self._host.is_draining:
+        if not self._free or not self._host.takes_programs:
             raise _expected("no free slot", BUSY, non_retryable=True)
         self._free -= 1
         self._host.busy += 1
@@ -139,7 +153,7 @@ class Activities:
         async def ask(claim: Claim, *, id: str) -> bool:
             return await workflow.execute_update(ExecutionWorkflow.claim, claim, id=id)
 
-        claim = Claim(attempt, self._host.queue, self._host.describe().host)
+        claim = Claim(attempt, self._host.queue, self._host.name)
         return await is_granted(ask, claim, is_cancelled=activity.is_cancelled)
 
     def _workflow(self) -> WorkflowHandle[Any, Any]:
@@ -197,8 +211,8 @@ async def _heartbeats(seconds: float) -> AsyncIterator[None]:
 
     async def beat() -> None:
         while True:
+            await asyncio.sleep(seconds)  # that it has the program, it has just said
             activity.heartbeat()
-            await asyncio.sleep(seconds)
 
     ticker = asyncio.create_task(beat())
     try:
@@ -217,18 +231,23 @@ async def serve(host: Host, target: Target, stop: asyncio.Event, *, ready: Calla
     SERVED[host.queue] = host
     async with contextlib.AsyncExitStack() as serving:
         await serving.enter_async_context(_own_worker(client, host, activities))
-        # an earlier process may have left, and its workflow, which nobody attended to, would end now
+        # an earlier process may have left, and its workflow, which no worker has served, would end now
         registration = await _register(client, host, WorkflowIDConflictPolicy.TERMINATE_EXISTING)
-        renewing = asyncio.create_task(_keep_registered(client, host))
         async with contextlib.AsyncExitStack() as taking:
-            for label in ("", *host.labels):
-                await taking.enter_async_context(_worker(client, label, host, activities))
+            await taking.enter_async_context(_steps_worker(client))
+            for label, program in itertools.product(("", *host.labels), ("", *host.programs)):
+                queue = queue_of(host.version, label, program)
+                await taking.enter_async_context(_worker(client, queue, host, activities))
+            is_listed = asyncio.Event()
+            listing = asyncio.create_task(_stay_listed(client, host, is_listed))
+            await _first_of(is_listed, stop)
             ready()
             await stop.wait()
             host.is_draining = True
             await activities.wait_until_idle()
-        renewing.cancel()
+        listing.cancel()
         with contextlib.suppress(RPCError):
+            await registry.remove(client, [host.queue])
             await registration.signal(WorkerWorkflow.leave, rpc_timeout=ANSWER)
         del SERVED[host.queue]
 
@@ -257,20 +276,29 @@ async def _ready_client(target: Target) -> Client:
         await asyncio.sleep(_READY_PAUSE_SECONDS)
 
 
-def _worker(client: Client, label: str, host: Host, activities: Activities) -> Worker:
-    """Return what takes programs with a label. Workflows have none: any worker sees that another one was lost."""
+def _steps_worker(client: Client) -> Worker:
+    """Return what takes steps of workflows, whatever programs they are for: any worker sees that another was lost."""
     return Worker(
         client,
-        task_queue=queue_of(label),
-        workflows=() if label else WORKFLOWS,
+        task_queue=QUEUE,
+        workflows=WORKFLOWS,
         workflow_runner=UnsandboxedWorkflowRunner(),
+        max_cached_workflows=0,  # their histories are short; with a cache, their steps wait for a worker that is gone
+        workflow_task_poller_behavior=_ONE,
+    )
+
+
+def _worker(client: Client, queue: str, host: Host, activities: Activities) -> Worker:
+    """Return what takes programs from a task queue."""
+    return Worker(
+        client,
+        task_queue=queue,
         activities=[activities.run],
+        identity=identity_of(host.name, host.queue),
         max_concurrent_activities=host.slots,
-        workflow_task_poller_behavior=_TWO,
         activity_task_poller_behavior=_ONE,
         max_heartbeat_throttle_interval=_THROTTLE,
         default_heartbeat_throttle_interval=_THROTTLE,
-        sticky_queue_schedule_to_start_timeout=_STICKY,
         disable_eager_activity_execution=True,  # what comes with the answer to a step is lost if that answer is lost
         graceful_shutdown_timeout=_DAY,
     )
@@ -285,6 +313,7 @@ def _own_worker(client: Client, host: Host, activities: Activities) -> Worker:
         workflow_runner=UnsandboxedWorkflowRunner(),
         activities=[activities.stop, activities.remove, activities.give],
         max_concurrent_activities=_MORE_ACTIVITIES,
+        max_concurrent_workflow_tasks=1,  # while the SDK answers a question, it keeps one more, and drops the others
         max_cached_workflows=0,  # their histories are short, and a cache is one more queue in the server
         workflow_task_poller_behavior=_ONE,
         activity_task_poller_behavior=_ONE,
@@ -305,12 +334,32 @@ async def _register(
     )
 
 
-async def _keep_registered(client: Client, host: Host) -> None:
-    """Make the worker known again after a day, when the engine has ended its workflow."""
+async def _stay_listed(client: Client, host: Host, is_listed: asyncio.Event) -> None:
+    """List the worker, and again when someone got no answer: it was away, or the engine has ended its workflow."""
     while True:
-        await asyncio.sleep(_RENEW_SECONDS)
-        with contextlib.suppress(RPCError):
-            await _register(client, host)
+        with contextlib.suppress(RPCError):  # the server is away
+            if host.queue in await registry.listed(client):
+                is_listed.set()
+            else:
+                await _register(client, host)
+                await registry.add(client, host.queue)
+                await _wait_for_listing(client, host)
+                continue
+        await asyncio.sleep(_LISTED_SECONDS if is_listed.is_set() else _LISTING_PAUSE_SECONDS)
+
+
+async def _wait_for_listing(client: Client, host: Host) -> None:
+    end = time.monotonic() + _LISTING_SECONDS
+    while host.queue not in await registry.listed(client) and time.monotonic() < end:
+        await asyncio.sleep(_LISTING_PAUSE_SECONDS)
+
+
+async def _first_of(*events: asyncio.Event) -> None:
+    """Wait until one of them is set."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
 
 
 def end_process(code: int = 0) -> None:

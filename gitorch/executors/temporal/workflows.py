@@ -27,6 +27,7 @@ from gitorch.executors.temporal.messages import (
     StopRequest,
     queue_of,
 )
+from gitorch.executors.temporal.registry import RegistryWorkflow
 from gitorch.model.outcome import Exit
 
 EXECUTION = "gitorch-execution"
@@ -47,9 +48,8 @@ _GIVE_SECONDS = timedelta(minutes=2)
 """How long a worker is asked to give a program files: it may not have begun yet."""
 
 _GIVE_AGAIN = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
-_BUSY_SECONDS = 1.0
-_NEVER_BEGAN = 100
-"""How often a program that has never begun is given to a worker again."""
+_BUSY_SECONDS = tuple(min(60.0, 1.2**number) for number in range(100))
+"""How long a program waits after a worker had no free slot; as often as it is given to one, until it has begun."""
 
 
 @workflow.defn(name=EXECUTION, sandboxed=False)
@@ -69,7 +69,7 @@ class ExecutionWorkflow:
         """Return how the program ended; a worker that was lost after it began is an end, not a reason to repeat it."""
         passing = [asyncio.create_task(pass_on(order)) for pass_on in (self._pass_requests_on, self._pass_files_on)]
         try:
-            for _ in range(_NEVER_BEGAN):
+            for busy_seconds in _BUSY_SECONDS:
                 if self._requests:
                     return _stopped(self._requests[-1])
                 self._attempt += 1
@@ -80,7 +80,7 @@ class ExecutionWorkflow:
                     if result := self._end_after(error):
                         return result
                     if _is_busy(error):
-                        await asyncio.sleep(_BUSY_SECONDS)
+                        await asyncio.sleep(busy_seconds)
             return Result(exit=Exit(cause="lost", message="no worker could begin it"))
         finally:
             for task in passing:
@@ -91,7 +91,7 @@ class ExecutionWorkflow:
             RUN,
             args=[order, self._attempt],
             result_type=Result,
-            task_queue=queue_of(order.label),
+            task_queue=queue_of(order.version, order.label, order.program),
             heartbeat_timeout=timedelta(seconds=order.heartbeat),
             start_to_close_timeout=_LONGEST,
             retry_policy=_ONCE,
@@ -103,7 +103,7 @@ class ExecutionWorkflow:
         if isinstance(error, asyncio.CancelledError) and not self._requests:
             raise error
         if claim := self._claimed:
-            message = f"its worker {claim.host} was lost{_cause(error)}; what it did is not known"
+            message = f"its worker {claim.host} was lost{_cause(error)}, and could not say how this ended"
             lost = Exit(cause="lost", message=message)
             return Result(exit=lost, host=claim.host, queue=claim.queue, delivery=self._saved)
         return _stopped(self._requests[-1]) if self._requests else None
@@ -153,7 +153,6 @@ class ExecutionWorkflow:
         if self._claimed is not None or self._requests or claim.attempt != self._attempt:
             return False
         self._claimed = claim
-        workflow.upsert_memo({"host": claim.host, "queue": claim.queue})
         return True
 
     @workflow.signal(name="save")
@@ -202,6 +201,9 @@ class ForgetWorkflow:
 class Answers(Protocol):
     """What a worker answers at once."""
 
+    def forget(self, token: str) -> bool:
+        """Remove what there is of an execution; return False if it runs, or cannot be removed."""
+
     def describe(self) -> Machine:
         """Return the worker as it is now."""
 
@@ -238,6 +240,11 @@ class WorkerWorkflow:
         """Return the worker as it is now."""
         return _served().describe()
 
+    @workflow.query(name="forget")
+    def forget(self, token: str) -> bool:
+        """Remove what there is of an execution, which the engine itself does not see; return whether that was done."""
+        return _served().forget(token)
+
     @workflow.query(name="live")
     def live(self, key: str, token: str) -> Live:
         """Return the state of an execution."""
@@ -253,4 +260,4 @@ def _served() -> Answers:
     return SERVED[workflow.info().task_queue]
 
 
-WORKFLOWS = (ExecutionWorkflow, ForgetWorkflow, WorkerWorkflow)
+WORKFLOWS = (ExecutionWorkflow, ForgetWorkflow, WorkerWorkflow, RegistryWorkflow)

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from gitorch.flow.attempt.environment import AttemptEnv, room_spec
-from gitorch.git import rescue
-from gitorch.model import answers
+from gitorch.flow.attempt.opened_attempt import OpenedAttempt, room_spec
+from gitorch.git.worktrees import rescue_points
 from gitorch.model.naming import rescue_ref
+from gitorch.model.review import answers
 from gitorch.model.task import Comment, Task, base_of, current_attempt
-from gitorch.rooms.base import Collected, CollectResult, NoChanges
 from gitorch.rooms.context import RunContext
+from gitorch.rooms.protocol import Collected, CollectResult, NoChanges
 
 
-def put_aside(context: RunContext, task: Task, env: AttemptEnv, collected: CollectResult) -> bool:
+def put_aside(context: RunContext, task: Task, opened: OpenedAttempt, collected: CollectResult) -> bool:
     """Bring the branch back to where the attempt started; return whether the agent had changed anything.
 
     Its commits are kept in a rescue point, files that could not be collected in another one. It can be repeated.
@@ -26,9 +26,9 @@ def put_aside(context: RunContext, task: Task, env: AttemptEnv, collected: Colle
         return False
     if isinstance(collected, Collected):
         message = f"what the agent of {task.id} changed although it was only asked"
-        rescue.save_commits(context.repository, rescue_ref(task.id), collected.tip, message)
+        rescue_points.save_commits(context.repository, rescue_ref(task.id), collected.tip, message)
     context.rooms.give_up(room_spec(context, task), start)
-    env.room.follow_branch()
+    opened.room.follow_branch()
     return True
 
 

@@ -1,47 +1,69 @@
-"""Collect the material of a brief from git and the tasks: conventions, and the handoffs of the dependencies."""
+"""Compose the brief of an attempt: the prompt of its agent, with what git and the other tasks add to it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from gitorch import regular_files
+from gitorch.flow.attempt.records import attempt_folder, brief_file
 from gitorch.git.repository import Repository
 from gitorch.model import brief, handoff
 from gitorch.model.handoff import Handoff, TaskHandoff
 from gitorch.model.naming import Oid
-from gitorch.model.roles import Role
-from gitorch.model.task import Task, base_of, commit_range
+from gitorch.model.roles import generalist
+from gitorch.model.task import Task, base_of, commit_range, current_attempt
 from gitorch.replay import conflict_commit
+from gitorch.rooms.context import RunContext
 
 CONVENTIONS = ("AGENTS.md", "CLAUDE.md", "CONTRIBUTING.md", ".github/CONTRIBUTING.md", "docs/CONTRIBUTING.md")
 
 
-def compose(
-    repository: Repository,
+def compose_brief(
+    context: RunContext,
     task: Task,
-    role: Role,
     checks: Mapping[str, str],
     dependencies: Sequence[Task],
     conflicting: Sequence[Task] = (),
-    *,
-    tells_conflicts: bool = False,
-    reads_only: bool = False,
 ) -> str:
-    """Return the brief of a task that has its base.
-
-    `dependencies` are all tasks that it builds on, nearest first, `conflicting` those that it is in conflict with.
-    With `tells_conflicts`, the agent is told while it works whose changes conflict with its own; with `reads_only`, it
-    must change nothing.
-    """
+    """Return the brief of a task whose attempt has started; the arguments are those of `run`."""
+    if current_attempt(task).answers_only:
+        return brief.questions_brief(task, resumed=current_attempt(task).resumed)
+    # of a task that is still queued, no agent may have been chosen
+    settings = context.config.agents.get(task.spec.agent)
+    reads_only = settings is not None and settings.permissions == "readonly"
+    if current_attempt(task).resumed:
+        return _resumed_brief(task, reads_only=reads_only)
+    repository = context.repository
     handoffs = [
         TaskHandoff(task=dependency.id, title=dependency.title, handoff=handoff_of(repository, dependency))
         for dependency in dependencies
     ]
     hunks = conflict_commit.marked_lines(repository, task.conflict.conflict_commit) if task.conflict else {}
-    conflict = brief.conflict(task, hunks, conflicting) if task.conflict else ()
-    names = conventions(repository, base_of(task))
     return brief.first_brief(
-        *(task, role, checks, handoffs, names, conflict), tells_conflicts=tells_conflicts, reads_only=reads_only
+        task,
+        context.roles.get(task.spec.role) or generalist(),
+        checks,
+        handoffs,
+        conventions(repository, base_of(task)),
+        brief.conflict(task, hunks, conflicting) if task.conflict else (),
+        tells_conflicts=context.config.run.tell_conflicts,
+        reads_only=reads_only,
     )
+
+
+def _resumed_brief(task: Task, *, reads_only: bool) -> str:
+    if reads_only:
+        return brief.reader_brief(task.answer)
+    if task.answer:
+        return brief.answer_brief(task.answer)
+    return brief.revise_brief(task) if task.comments else brief.go_on_brief()
+
+
+def sent_brief(state: Path, task: Task) -> str | None:
+    """Return the brief that the last attempt of a task started with; None before it was written."""
+    file = brief_file(attempt_folder(state, task), 1)
+    return regular_files.read(file).decode() if task.attempts and file.exists() else None
 
 
 def conventions(repository: Repository, commit: Oid) -> list[str]:

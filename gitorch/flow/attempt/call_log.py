@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from gitorch.agents.protocol import CallLog, LoggedCall
+from gitorch.regular_files import open_plain
 
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _BLOCK_BYTES = 1 << 20
 _LONGEST_LINE = 1 << 20
 _MOST_BYTES = 64 << 20
@@ -57,12 +55,10 @@ class CallLogReader:
     def _new_lines(self) -> Iterator[bytes]:
         assert self._path is not None
         try:
-            descriptor = os.open(self._path, _FILE)
+            file = open_plain(self._path, buffering=0)
         except OSError:  # the agent's file is the agent's
             return
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return
+        with file:
             file.seek(self._offset)
             end = self._offset + _MOST_BYTES
             while self._offset < end and (data := file.read(_BLOCK_BYTES)):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from gitorch.flow.attempt.environment import AttemptEnv
-from gitorch.flow.attempt.execution import execute
+from gitorch.flow.attempt.attempt_executions import execute
+from gitorch.flow.attempt.opened_attempt import OpenedAttempt
 from gitorch.model.naming import Oid
 from gitorch.model.task import Task, commit_range, current_attempt
 from gitorch.rooms.checks import CheckRun
@@ -18,7 +18,9 @@ WORKTREE = "check"
 """The worktrees for tasks' checks are `check_1`, `check_2`, ...: one for each agent of a run, made as needed."""
 
 
-def check_tip(context: RunContext, task: Task, env: AttemptEnv, checks: Mapping[str, str]) -> tuple[CheckRun, ...]:
+def check_tip(
+    context: RunContext, task: Task, opened: OpenedAttempt, checks: Mapping[str, str]
+) -> tuple[CheckRun, ...]:
     """Run the checks on a clean checkout of a task's tip; the results count for a merge of the same tree, too.
 
     Checks of the same tree that outlived a run which was killed count, and do not run again.
@@ -29,7 +31,7 @@ def check_tip(context: RunContext, task: Task, env: AttemptEnv, checks: Mapping[
     step = f"check-{round_number}"
     # what decides about the results is in the key: the same key means the same checks of the same tree
     digest = hashlib.sha256(f"{tree} {environment}".encode()).hexdigest()[:12]
-    key, runs = _earlier_runs(context, checks, tree, f"{env.key}/clean-{round_number}-{digest}", step)
+    key, runs = _earlier_runs(context, checks, tree, f"{opened.key}/clean-{round_number}-{digest}", step)
     if runs is None:
         names = [f"{WORKTREE}_{number}" for number in range(1, context.config.run.max_agents + 1)]
         runs = check_commit(
@@ -40,7 +42,7 @@ def check_tip(context: RunContext, task: Task, env: AttemptEnv, checks: Mapping[
             key=key,
             step=step,
             task=task.id,
-            execute=lambda spec: execute(context, env, spec),
+            execute=lambda spec: execute(context, opened, spec),
         )
     checked = TreeResults(tuple(run.result for run in runs))
     CheckCache(context.folder, context.executor).remember(tree, checked, environment)

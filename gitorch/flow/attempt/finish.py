@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,13 +12,16 @@ import msgspec
 from gitorch.errors import GitorchError, SetupNeeded
 from gitorch.flow.attempt import briefing
 from gitorch.flow.attempt.answering import answered_questions, unanswered
-from gitorch.flow.attempt.environment import room_spec
-from gitorch.flow.attempt.records import INTERRUPTED, attempt_folder, stop_reason
+from gitorch.flow.attempt.limit_wait import retry_time, wake_time
+from gitorch.flow.attempt.opened_attempt import room_spec
+from gitorch.flow.attempt.records import INTERRUPTED, attempt_folder, brief_file, stop_reason
 from gitorch.flow.attempt.start import was_cut_off
-from gitorch.git.line_counts import line_counts
+from gitorch.git.diff.file_changes import line_counts
+from gitorch.git.worktree_list import find as find_worktree
+from gitorch.git.worktrees.ignored_writes import ignored_since
 from gitorch.model import handoff, note, questions
+from gitorch.model.credentials.redaction import redacted
 from gitorch.model.outcome import AttemptOutcome, ExitReason, Outcome, outcome_of
-from gitorch.model.redact import redacted
 from gitorch.model.task import (
     Comment,
     Commits,
@@ -32,6 +36,7 @@ from gitorch.model.task import (
     commit_range,
     current_attempt,
 )
+from gitorch.model.visible import first_names, readable, visible
 from gitorch.rooms.context import RunContext
 
 _HOOK_LINES = 5
@@ -87,7 +92,7 @@ def end_incomplete(context: RunContext, task: Task, outcome: Outcome) -> Task:
     reason = redacted(outcome.reason) or str(outcome.ending)
     result = outcome_of(outcome.ending)
     if outcome.ending is ExitReason.LIMITED:
-        wake = datetime.fromtimestamp(outcome.resets_at, UTC) if outcome.resets_at else _retry_time(task.attempts - 1)
+        wake = wake_time(outcome, task.past, datetime.now(UTC))
         return _end(context, task, result, state=State.WAITING, reason=_goes_on(reason, wake), wake=wake)
     if outcome.ending in _FAULTS:
         text = f"{task.spec.agent} {_FAULTS[outcome.ending]}: {reason}"
@@ -101,7 +106,7 @@ def end_incomplete(context: RunContext, task: Task, outcome: Outcome) -> Task:
         return _end(context, task, result, state=State.QUEUED, reason=text, retried=task.retried + 1)
     waited = task.retried - context.config.run.retries
     if outcome.ending is ExitReason.TRANSIENT and context.config.run.retries and waited < _OUTAGE_WAITS:
-        wake = _retry_time(waited)
+        wake = retry_time(waited, datetime.now(UTC))
         fields = {"reason": _goes_on(reason, wake), "wake": wake, "retried": task.retried + 1}
         return _end(context, task, result, state=State.WAITING, **fields)
     return end_failed(context, task, result, reason)
@@ -118,11 +123,6 @@ _OUTAGE_WAITS = 8
 """How often a task waits for a service that does not answer before it fails: for five and a half hours."""
 
 
-def _retry_time(waited: int) -> datetime:
-    """Return when to retry what ends at an unknown time: after 5 minutes, then 10, 20, at most an hour."""
-    return datetime.now(UTC) + timedelta(minutes=min(60, 5 * 2 ** max(0, waited)))
-
-
 def _goes_on(reason: str, wake: datetime) -> str:
     return f"{reason}; goes on at {wake:%Y-%m-%d %H:%M} UTC"
 
@@ -136,7 +136,7 @@ def end_stopped_or_failed(context: RunContext, task: Task, reason: str) -> Task:
 def end_stopped(context: RunContext, task: Task, stop: str) -> Task:
     """End an attempt that was asked to stop: an interrupted one continues with the next run."""
     if stop.partition(":")[0] == INTERRUPTED:  # a reason may follow
-        reason = f"{stop}; its work is on its branch"
+        reason = f"{stop}; its work is on its branch" if task.tip else stop
         return _end(context, task, AttemptOutcome.CANCELLED, state=State.QUEUED, reason=reason)
     return _end(context, task, AttemptOutcome.CANCELLED, state=State.CANCELLED, reason=stop)
 
@@ -155,7 +155,19 @@ def end_unchanged(context: RunContext, task: Task, outcome: Outcome) -> Task:
     if outcome.denials:
         reason = f"no changes; denied: {redacted(', '.join(outcome.denials))}"
         return end_failed(context, task, AttemptOutcome.REFUSED, reason)
-    return end_failed(context, task, AttemptOutcome.NO_CHANGES, "no changes")
+    ignored = first_names([visible(readable(path)) for path in _ignored_writes(context, task)])
+    reason = f"no changes; git ignores what it wrote: {redacted(ignored)}" if ignored else "no changes"
+    return end_failed(context, task, AttemptOutcome.NO_CHANGES, reason)
+
+
+def _ignored_writes(context: RunContext, task: Task) -> list[str]:
+    """Return the ignored paths in a task's worktree that changed since its agent was briefed; none if it is gone."""
+    worktree = find_worktree(context.repository, Path(task.worktree))
+    try:
+        briefed = brief_file(attempt_folder(context.folder, task), 1).stat().st_mtime_ns
+    except FileNotFoundError:
+        return []
+    return ignored_since(context.repository, worktree, briefed) if worktree else []
 
 
 def end_answered(context: RunContext, task: Task, outcome: Outcome) -> Task:

@@ -10,7 +10,7 @@ from gitorch.agents.prices import prices_of
 from gitorch.agents.protocol import Agent, ModelCall
 from gitorch.config import AgentSettings, PriceSettings
 from gitorch.flow.attempt.call_log import CallLogReader
-from gitorch.model.outcome import Usage
+from gitorch.model.outcome import Usage, without_negatives
 
 _MILLION = 1_000_000
 
@@ -73,7 +73,7 @@ class Meter:
         return self.exceeded
 
     def _count(self, call: ModelCall) -> None:
-        self._calls[call.id] = priced(call.usage, prices_of(self.settings))
+        self._calls[call.id] = without_negatives(priced(call.usage, prices_of(self.settings)))
         self.usage = sum(self._calls.values(), start=Usage())
         self.publish(self.usage)
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from gitorch.flow.attempt.environment import AttemptEnv
 from gitorch.flow.attempt.finish import end_answered, end_failed, end_incomplete, end_stopped, end_unchanged
+from gitorch.flow.attempt.opened_attempt import OpenedAttempt
 from gitorch.flow.attempt.records import stop_reason
 from gitorch.model import questions
 from gitorch.model.naming import Oid
 from gitorch.model.outcome import AttemptOutcome, ExitReason, Outcome
 from gitorch.model.task import Task, base_of, current_attempt
 from gitorch.model.visible import readable, readable_list, visible
-from gitorch.rooms.base import CollectResult, NoChanges, Rejected
 from gitorch.rooms.context import RunContext
+from gitorch.rooms.protocol import CollectResult, NoChanges, Rejected
 
 
-def end_reading(context: RunContext, task: Task, env: AttemptEnv, outcome: Outcome, collected: CollectResult) -> Task:
+def end_reading(
+    context: RunContext, task: Task, opened: OpenedAttempt, outcome: Outcome, collected: CollectResult
+) -> Task:
     """Return the ended task: its agent's last message is the result, unless it changed something anyway.
 
     What it changed is on the branch like any other work, so that nothing is lost, but the attempt has failed.
@@ -24,7 +26,7 @@ def end_reading(context: RunContext, task: Task, env: AttemptEnv, outcome: Outco
     start = current_attempt(task).start or base_of(task)
     if not isinstance(collected, NoChanges) and collected.tip != start:
         return end_failed(context, task, AttemptOutcome.REFUSED, _violation(context, task, start, collected.tip))
-    if stop := stop_reason(env.folder):
+    if stop := stop_reason(opened.folder):
         return end_stopped(context, task, stop)
     if outcome.ending is not ExitReason.COMPLETED:
         return end_incomplete(context, task, outcome)

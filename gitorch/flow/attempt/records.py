@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gitorch import regular_files
 from gitorch.model.task import Task
 
 INTERRUPTED = "interrupted"
@@ -28,7 +29,7 @@ def brief_file(folder: Path, round_number: int) -> Path:
 def stop_reason(folder: Path) -> str:
     """Return why an attempt was asked to stop; empty if it was not."""
     try:
-        return (folder / "stop").read_text("utf-8")
+        return regular_files.read(folder / "stop").decode()
     except FileNotFoundError:
         return ""
 

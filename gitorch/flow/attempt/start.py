@@ -1,21 +1,16 @@
-"""The start of an attempt: the task with a new attempt, and the brief of its agent."""
+"""The start of an attempt: the task with a new attempt, in the last session or a new one."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 
-from gitorch.flow.attempt import briefing
-from gitorch.flow.attempt.records import attempt_folder, brief_file
-from gitorch.model import alarms, brief
+from gitorch.model import alarms
 from gitorch.model.naming import Oid
 from gitorch.model.outcome import ExitReason
-from gitorch.model.roles import generalist
-from gitorch.model.task import Attempt, Commits, PastAttempt, State, Task, change, current_attempt
+from gitorch.model.task import Attempt, Commits, PastAttempt, State, Task, change
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.paths import worktree_path
 
@@ -98,41 +93,3 @@ def _is_unfinished(attempt: Attempt) -> bool:
 def was_cut_off(attempt: Attempt) -> bool:
     """Return whether an attempt ended before its agent said that it was done."""
     return attempt.ending in _CUT_OFF
-
-
-def compose_brief(
-    context: RunContext,
-    task: Task,
-    checks: Mapping[str, str],
-    dependencies: Sequence[Task],
-    conflicting: Sequence[Task] = (),
-) -> str:
-    """Return the brief of a task whose attempt has started; the arguments are those of `run`."""
-    if current_attempt(task).answers_only:
-        return brief.questions_brief(task, resumed=current_attempt(task).resumed)
-    # of a task that is still queued, no agent may have been chosen
-    settings = context.config.agents.get(task.spec.agent)
-    reads_only = settings is not None and settings.permissions == "readonly"
-    if current_attempt(task).resumed and reads_only:
-        return brief.reader_brief(task.answer)
-    if current_attempt(task).resumed:
-        if task.answer:
-            return brief.answer_brief(task.answer)
-        return brief.revise_brief(task) if task.comments else brief.go_on_brief()
-    role = context.roles.get(task.spec.role) or generalist()
-    return briefing.compose(
-        context.repository,
-        task,
-        role,
-        checks,
-        dependencies,
-        conflicting,
-        tells_conflicts=context.config.run.tell_conflicts,
-        reads_only=reads_only,
-    )
-
-
-def sent_brief(state: Path, task: Task) -> str | None:
-    """Return the brief that the last attempt of a task started with; None before it was written."""
-    file = brief_file(attempt_folder(state, task), 1)
-    return file.read_text("utf-8") if task.attempts and file.exists() else None

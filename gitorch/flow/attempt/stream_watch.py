@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
-from gitorch.executors.base import ExecutionId, Executor
+from gitorch.executors.output_reader import LONGER
+from gitorch.executors.protocol import ExecutionId, Executor
 
 Judge: TypeAlias = Callable[[bytes], str]
 """Returns why an execution that wrote this line cannot succeed, or an empty text."""
 
-WATCH_SECONDS = 0.5
-_BLOCK_BYTES = 262_144
+_FEWEST_SECONDS = 0.5
+_MOST_SECONDS = 4.0
+"""From one look to the next: while an agent writes, and while it does not."""
+
 _LONGEST_LINE = 1 << 20
 
 
@@ -43,17 +46,16 @@ def _watch(
     judge_log: Callable[[], str],
     execution_end: threading.Event,
 ) -> None:
-    offset, unfinished = 0, b""
-    while not execution_end.wait(WATCH_SECONDS):
-        with executor.open_output(execution, "stdout") as file:
-            file.seek(offset)
-            while data := file.read(_BLOCK_BYTES):
-                offset += len(data)
-                *lines, unfinished = (unfinished + data).split(b"\n")
-                unfinished = unfinished[:_LONGEST_LINE]
-                if reason := next(filter(None, map(judge, lines)), ""):
-                    executor.cancel(execution, reason)
-                    return
+    pause, position, unfinished = _FEWEST_SECONDS, 0, b""
+    while not execution_end.wait(pause):
+        pause = min(_MOST_SECONDS, LONGER * pause)
+        for end, data in executor.new_output(execution, position, at_line_start=not unfinished):
+            pause, position = _FEWEST_SECONDS, end
+            *lines, unfinished = (unfinished + data).split(b"\n")
+            unfinished = unfinished[:_LONGEST_LINE]
+            if reason := next(filter(None, map(judge, lines)), ""):
+                executor.cancel(execution, reason)
+                return
         if reason := judge_log():
             executor.cancel(execution, reason)
             return

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gitorch.config import seconds
-from gitorch.executors.base import Spec, tail_text
-from gitorch.flow.attempt.environment import AttemptEnv
-from gitorch.flow.attempt.execution import execute
+from gitorch.executors.protocol import Spec, tail_text
+from gitorch.flow.attempt.attempt_executions import execute
+from gitorch.flow.attempt.opened_attempt import OpenedAttempt
 from gitorch.model.task import Task, current_attempt
 from gitorch.rooms.context import RunContext
 
@@ -18,17 +18,17 @@ exec git -c commit.gpgSign=false commit --quiet --message "$1"
 _NOT_STAGED = 97
 
 
-def refusal(context: RunContext, task: Task, env: AttemptEnv, message: str) -> str:
+def refusal(context: RunContext, task: Task, opened: OpenedAttempt, message: str) -> str:
     """Commit what is not committed in a room with `message`; return what a hook says that refuses it, or "".
 
     Does nothing if the repository has no hook that could refuse, or if the files cannot be staged.
     """
-    paths = env.room.awaiting_hooks()
+    paths = opened.room.awaiting_hooks()
     if not paths:
         return ""
-    command = env.room.check_command(("sh", "-c", _COMMIT, "sh", message))
+    command = opened.room.check_command(("sh", "-c", _COMMIT, "sh", message))
     spec = Spec(
-        key=f"{env.key}/commit-{current_attempt(task).round}",
+        key=f"{opened.key}/commit-{current_attempt(task).round}",
         argv=command.argv,
         cwd=command.cwd,
         env=command.env,
@@ -36,9 +36,10 @@ def refusal(context: RunContext, task: Task, env: AttemptEnv, message: str) -> s
         timeout=seconds(context.config.run.task_timeout),
         idle=seconds(context.config.run.idle_timeout),
     )
-    result = execute(context, env, spec)
+    result = execute(context, opened, spec)
     if result.cause == "exited" and result.exit_code in (0, _NOT_STAGED):
         return ""
     execution = context.executor.id_of(spec.key)
     output = "\n".join(tail_text(context.executor, execution, stream).strip() for stream in ("stdout", "stderr"))
-    return output.strip() or result.message or f"git commit ended with exit code {result.exit_code}"
+    ended = result.interruption or f"ended with exit code {result.exit_code}"
+    return output.strip() or f"git commit {ended}"

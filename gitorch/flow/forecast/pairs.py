@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from gitorch.git.changes import ChangedPaths, Span, changed_paths
+from gitorch.git.diff.path_changes import ChangedPaths, Span, changed_paths
 from gitorch.git.repository import Repository
-from gitorch.model.forecast import Conflict
+from gitorch.model.forecasts.conflict_forecast import Conflict
 from gitorch.model.naming import Oid, TaskId
 from gitorch.replay import Replayer
 

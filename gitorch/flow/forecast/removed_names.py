@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from gitorch.flow.forecast.pairs import Branch
-from gitorch.git.changes import changed_paths
+from gitorch.git.diff.path_changes import changed_paths
 from gitorch.git.repository import Repository
-from gitorch.model.forecast import RemovedName
+from gitorch.model.forecasts.conflict_forecast import RemovedName
 from gitorch.model.naming import Oid, TaskId
 from gitorch.syntax import names
 
@@ -35,18 +35,19 @@ def find_removed_names(repository: Repository, branches: Sequence[Branch]) -> tu
     A branch that builds on another one has seen what that one removed.
     """
     files = _changed_files(repository, branches)
-    gone, new = _words(files, removed=True), _words(files, removed=False)
+    fewer, more = _words(files)
     below = _below(branches)
-    found = []
-    for name in sorted(gone.keys() & new.keys()):
-        pairs = [(one, other) for one in gone[name] for other in new[name] if _are_apart(one, other, below)]
+    removals = []
+    for name in sorted(fewer.keys() & more.keys()):
+        gone = [task for task in fewer[name] if _is_gone(name, files[task])]
+        pairs = [(one, other) for one in gone for other in more[name] if _are_apart(one, other, below)]
         for one, other in pairs if pairs else ():
             removed_in, used_in = _removed_in(name, files[one]), _used_in(name, files[other])
             if removed_in and used_in:
-                found.append(
+                removals.append(
                     RemovedName(name=name, removed_by=one, removed_in=removed_in, used_by=other, used_in=used_in)
                 )
-    return tuple(found[:_MAX_FOUND])
+    return tuple(removals[:_MAX_FOUND])
 
 
 def _changed_files(repository: Repository, branches: Sequence[Branch]) -> dict[TaskId, list[_File]]:
@@ -70,18 +71,42 @@ def _paths(changed: Iterable[str]) -> list[str]:
     return paths if len(paths) <= _MAX_FILES else []
 
 
-def _words(files: Mapping[TaskId, Sequence[_File]], *, removed: bool) -> dict[str, list[TaskId]]:
-    """Return the tasks after which a word is gone from the files they change, or is there more often."""
-    tasks: dict[str, list[TaskId]] = defaultdict(list)
+def _words(files: Mapping[TaskId, Sequence[_File]]) -> tuple[dict[str, list[TaskId]], dict[str, list[TaskId]]]:
+    """Return the tasks after which a word is less often in the files they change, and those after which it is more so.
+
+    Only the lines that a branch changes are read: most of a file is the same before and after.
+    """
+    fewer: dict[str, list[TaskId]] = defaultdict(list)
+    more: dict[str, list[TaskId]] = defaultdict(list)
     for task, changed in files.items():
         before, after = Counter[str](), Counter[str]()
         for file in changed:
-            before += names.count_names(file.before)
-            after += names.count_names(file.after)
-        selected = before.keys() - after.keys() if removed else (after - before).keys()
-        for name in selected:
-            tasks[name].append(task)
-    return tasks
+            old, new = _changed_part(file.before, file.after)
+            before += names.count_names(old)
+            after += names.count_names(new)
+        for name in before - after:
+            fewer[name].append(task)
+        for name in after - before:
+            more[name].append(task)
+    return fewer, more
+
+
+def _changed_part(before: bytes, after: bytes) -> tuple[bytes, bytes]:
+    """Return two versions of a file without the lines at their beginning and at their end that are the same."""
+    old, new = before.split(b"\n"), after.split(b"\n")
+    start = _common_length(old, new)
+    old, new = old[start:], new[start:]
+    end = _common_length(old[::-1], new[::-1])
+    return b"\n".join(old[: len(old) - end]), b"\n".join(new[: len(new) - end])
+
+
+def _common_length(old: Sequence[bytes], new: Sequence[bytes]) -> int:
+    differing = (number for number, (one, other) in enumerate(zip(old, new, strict=False)) if one != other)
+    return next(differing, min(len(old), len(new)))
+
+
+def _is_gone(name: str, files: Iterable[_File]) -> bool:
+    return not any(name in names.count_names(file.after) for file in files)
 
 
 def _removed_in(name: str, files: Iterable[_File]) -> str:

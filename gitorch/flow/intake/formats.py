@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 
@@ -42,7 +44,12 @@ def _read(source: bytes, name: str) -> list[TaskDraft]:
     try:
         text = source.decode()
     except UnicodeDecodeError as error:
-        raise InvalidInput("not-utf8", f"{name} is not UTF-8 text", why=str(error)) from error
+        if source.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as PowerShell writes files
+            why: str = "it is UTF-16"
+            fix: tuple[str, ...] = (f"iconv -f utf-16 -t utf-8 {shlex.quote(name)} | orchestrate submit -F -",)
+        else:
+            why, fix = str(error), ()
+        raise InvalidInput("not-utf8", f"{name} is not UTF-8 text", why=why, fix=fix) from error
     reader = _READERS.get(PurePath(name).suffix.lower()) or _detect_reader(text)
     return reader(text, STDIN if name == "-" else name)
 

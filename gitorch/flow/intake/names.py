@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 
 from gitorch.errors import InvalidInput, did_you_mean
 from gitorch.flow.intake.draft import TaskDraft, origin_prefix
@@ -111,10 +112,14 @@ class _TaskNames:
         self.new = set(ids)
         self.origins = {draft.origin: name for draft, name in zip(drafts, ids, strict=True) if draft.origin}
         self.existing = existing
-        self.numbers = {str(task.number): name for name, task in existing.items()}
         self.titles: dict[str, list[TaskId]] = {}
         for draft, name in zip(drafts, ids, strict=True):
             self.titles.setdefault(slug(draft.title), []).append(name)
+
+    @cached_property
+    def numbers(self) -> Mapping[str, TaskId]:
+        """The existing tasks by number."""
+        return {str(task.number): name for name, task in self.existing.items()}
 
     def find(self, dependency: str, name: TaskId, origin: str) -> TaskId:
         """Return the task that a dependency refers to. Raises `InvalidInput` if it is unknown or ambiguous."""

@@ -1,12 +1,13 @@
 """Plan a merge of approved tasks in memory, check it, and publish it in one step."""
 
 from gitorch.flow.merge.into import MergeTarget, NotRebased, Rebased, find_target, rebase, unapproved
-from gitorch.flow.merge.plan import choose, plan
-from gitorch.flow.merge.proof import faults
-from gitorch.flow.merge.publish import NoteLines, ref_updates
-from gitorch.flow.merge.replayer import MergeReplayer, merge_replayer
-from gitorch.flow.merge.resolutions import Sides
-from gitorch.flow.merge.resolver import (
+from gitorch.flow.merge.planning.plan import choose, plan
+from gitorch.flow.merge.publishing.proof import faults
+from gitorch.flow.merge.publishing.publish import NoteLines, ref_updates
+from gitorch.flow.merge.publishing.signatures import sign_plan, unsigned_commits
+from gitorch.flow.merge.resolution.remembered import Sides
+from gitorch.flow.merge.resolution.replayer import MergeReplayer, merge_replayer
+from gitorch.flow.merge.resolution.resolver import (
     ConflictFile,
     KnownResolutions,
     Proposal,
@@ -14,7 +15,6 @@ from gitorch.flow.merge.resolver import (
     resolved_files,
     resolving_commits,
 )
-from gitorch.flow.merge.signatures import sign_plan, unsigned_commits
 from gitorch.flow.merge.values import (
     MERGEABLE,
     Blocked,

@@ -7,12 +7,12 @@ from typing import Protocol
 
 import msgspec
 
-from gitorch.flow.merge import red_base
-from gitorch.flow.merge.blame import choose_failures
+from gitorch.flow.merge.blame import red_base
+from gitorch.flow.merge.blame.blamed_pair import earlier_partner
+from gitorch.flow.merge.blame.failing_set import FailingSetSearch
+from gitorch.flow.merge.blame.left_out import choose_failures
 from gitorch.flow.merge.check_runner import CheckRunner, failing
-from gitorch.flow.merge.earlier_partner import earlier_partner
-from gitorch.flow.merge.failing_set import FailingSetSearch
-from gitorch.flow.merge.planner import CommitReplayer, MergePlanner
+from gitorch.flow.merge.planning.planner import CommitReplayer, MergePlanner
 from gitorch.flow.merge.values import Blocked, FailingSet, MergePlan, Progress, TreeCheck, TreeStore
 from gitorch.model.naming import TaskId
 from gitorch.model.task import CheckResult, Task

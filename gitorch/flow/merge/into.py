@@ -140,7 +140,8 @@ def rebase(
 
 def _published(repository: Repository, integration: Oid, branch: str) -> Oid | None:
     """Return the last commit of the integration branch that a branch ever had, by its reflog; None if unknown."""
-    answer = repository.git("merge-base", "--fork-point", branch, integration, ok=(0, 1, 128))
+    name = repository.full_name(branch)
+    answer = repository.git("merge-base", "--fork-point", name, integration, ok=(0, 1, 128))
     return Oid(answer.text) if answer.code == 0 and answer.text else None
 
 

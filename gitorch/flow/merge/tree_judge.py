@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from gitorch.errors import GitorchError
-from gitorch.flow.merge.judge import UNKNOWN, Verdict
+from gitorch.flow.merge.resolution.judge import UNKNOWN, Verdict
 from gitorch.model.naming import Oid
 from gitorch.model.task import CheckResult, Task, commit_range
 from gitorch.rooms.context import RunContext

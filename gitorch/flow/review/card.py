@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gitorch.config import Config
-from gitorch.flow.review.attempt_signals import conflict_signals, name_signals, task_signals
-from gitorch.flow.review.file_signals import path_signals, size_signals
-from gitorch.flow.review.patch_signals import patch_signals, text_at
-from gitorch.flow.review.rules import MAX_NAMED, shortened, signal
+from gitorch.flow.review.binary_sizes import with_sizes
+from gitorch.flow.review.signals.attempt_signals import conflict_signals, name_signals, task_signals
+from gitorch.flow.review.signals.check_files import personal_check_signals
+from gitorch.flow.review.signals.file_signals import path_signals, size_signals
+from gitorch.flow.review.signals.patch_signals import patch_signals, text_at
+from gitorch.flow.review.signals.rules import MAX_NAMED, shortened, signal
 from gitorch.flow.review.values import BranchFacts, ReviewCard, RiskSignal
-from gitorch.git import credentials
-from gitorch.git.file_changes import FileChange
-from gitorch.git.file_patches import read_files
+from gitorch.git.collecting import credentials
+from gitorch.git.diff.file_changes import FileChange
+from gitorch.git.diff.file_patches import read_files
 from gitorch.git.repository import Repository
 from gitorch.model.branch_state import BranchState, describe
-from gitorch.model.forecast import Conflict, RemovedName
+from gitorch.model.credentials.redaction import redacted
+from gitorch.model.forecasts.conflict_forecast import Conflict, RemovedName
 from gitorch.model.naming import Oid, TaskId
-from gitorch.model.redact import redacted
 from gitorch.model.task import Task, commit_range
 from gitorch.replay import Conflicted, replay
 
@@ -26,7 +28,7 @@ def branch_facts(repository: Repository, base: Oid, tip: Oid, changed: Sequence[
     """Return what the commits of a branch say; `changed` are its files."""
     log = repository.git("log", "--reverse", "-z", "--format=%h %s", f"{base}..{tip}").stdout
     return BranchFacts(
-        changes=tuple(changed),
+        changes=with_sizes(repository, base, tip, changed),
         subjects=tuple(redacted(entry) for entry in log.decode("utf-8", "replace").split("\0") if entry),
         signals=tuple(_content_signals(repository, base, tip)),
     )
@@ -76,6 +78,8 @@ def branch_signals(config: Config, task: Task, facts: BranchFacts) -> Iterator[R
         for entry in change.as_paths():
             yield from path_signals(entry, config, task)
     yield from facts.signals
+    known = {entry.path for entry in facts.signals if entry.kind == "check-script"}
+    yield from personal_check_signals({**config.checks, **task.spec.checks}, facts.changes, known)
 
 
 def _content_signals(repository: Repository, base: Oid, tip: Oid) -> Iterator[RiskSignal]:
@@ -102,9 +106,9 @@ def _credentials(repository: Repository, base: Oid, tip: Oid) -> Iterator[RiskSi
             yield signal("credential", f"{text} in the {item.place}")
     if len(search.credentials) > MAX_NAMED:
         yield signal("credential", f"adds {len(search.credentials) - MAX_NAMED} more credentials")
-    if not search.is_complete:
-        limit = credentials.LIMIT // 1_000_000
-        yield signal("incomplete", f"only the first {limit} MB of what it adds were searched for credentials")
+    if search.only is not None:
+        text = f"only the first {search.megabytes} MB of what it adds were searched for credentials"
+        yield signal("unsearched", text)
 
 
 def _base_conflicts(repository: Repository, config: Config, task: Task, tip: Oid | None) -> Iterator[RiskSignal]:

@@ -1,15 +1,15 @@
-"""The order in which a reviewer reads a branch: what others use first, then its users, then tests, then the rest."""
+"""The order in which a reviewer reads a branch: what others use first, then its users, tests, documents, the rest."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 
-from gitorch.flow.review.rules import is_in
-from gitorch.git.file_patches import BranchPatch, FilePatch
+from gitorch.flow.review.signals.rules import is_in
+from gitorch.git.diff.file_patches import BranchPatch, FilePatch
 
-CODE, TEST, GENERATED, RENAMED = "code", "test", "generated", "renamed"
-_GROUPS = (CODE, TEST, GENERATED, RENAMED)
+CODE, TEST, DOCUMENT, GENERATED, RENAMED = "code", "test", "document", "generated", "renamed"
+_GROUPS = (CODE, TEST, DOCUMENT, GENERATED, RENAMED)
 
 _DECLARED = re.compile(
     r"\b(?:def|class|function|func|fn|const|let|var|val|type|interface|struct|enum|trait|module|object|#define)\s+"
@@ -26,7 +26,10 @@ def group(file: FilePatch) -> str:
         return RENAMED
     if is_in(file.path, "generated"):
         return GENERATED
-    return TEST if is_in(file.path, "tests") or is_in(file.path, "snapshots") else CODE
+    if is_in(file.path, "tests") or is_in(file.path, "snapshots"):
+        return TEST
+    # what agents are told steers what they do, as code does
+    return DOCUMENT if is_in(file.path, "documents") and not is_in(file.path, "instructions") else CODE
 
 
 def guided(patch: BranchPatch) -> BranchPatch:

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from gitorch.git.hunk_ids import HunkPatch
-from gitorch.model.answers import CommentAnswer, read_answers
+from gitorch.git.diff.hunk_ids import HunkPatch
+from gitorch.git.diff.patch_lines import LineKind
 from gitorch.model.naming import Oid
 from gitorch.model.note import ViewedNote
+from gitorch.model.review.answers import CommentAnswer, read_answers
 from gitorch.model.task import Comment
 
 ASK = "ask"
@@ -44,11 +45,12 @@ class AnsweredComment(msgspec.Struct, frozen=True):
 class SecondLook(msgspec.Struct, frozen=True, kw_only=True):
     """What a reviewer has not seen at the last verdict: new hunks, and how many of the old changes are gone.
 
-    `commits` compares the commits of both, as `git range-diff` does.
+    `changes` show the hunks as far as they are new, `commits` compares the commits of both as `git range-diff` does.
     """
 
     marks: ReviewMarks
     hunks: tuple[HunkPatch, ...] = ()
+    changes: tuple[HunkPatch, ...] = ()
     gone: int = 0
     comments: tuple[AnsweredComment, ...] = ()
     commits: tuple[str, ...] = ()
@@ -101,6 +103,37 @@ def unseen(hunks: Sequence[HunkPatch], seen: Counter[str]) -> list[HunkPatch]:
     return new
 
 
+def changes_since(
+    hunks: Sequence[HunkPatch], interdiff: Sequence[HunkPatch], *, is_same_base: bool
+) -> tuple[HunkPatch, ...]:
+    """Return of the new hunks of a branch what is new in them, file by file.
+
+    `interdiff` compares the branch with what it was at the verdict. A file has its new hunks whole if nothing in them
+    was there before. On another base, the interdiff also has what others changed; that is left out.
+    """
+    changed: dict[str, list[HunkPatch]] = {hunk.file.path: [] for hunk in hunks}
+    for change in interdiff:
+        new = [hunk for hunk in hunks if hunk.file.path == change.file.path]
+        if is_same_base or any(_overlap(hunk.lines, change.lines) for hunk in new):
+            changed.setdefault(change.file.path, []).append(change)
+    whole = {path: [hunk for hunk in hunks if hunk.file.path == path] for path in changed}
+    return tuple(
+        hunk
+        for path, changes in changed.items()
+        for hunk in (changes if not whole[path] or 0 < _size(changes) < _size(whole[path]) else whole[path])
+    )
+
+
+def _overlap(first: range, second: range) -> bool:
+    return max(first.start, second.start) < min(first.stop, second.stop)
+
+
+def _size(hunks: Iterable[HunkPatch]) -> int:
+    """Return how many lines hunks add; those that replace others count once."""
+    kinds = [line.kind for hunk in hunks if hunk.hunk for line in hunk.hunk.lines]
+    return max(kinds.count(LineKind.ADDED), kinds.count(LineKind.REMOVED))
+
+
 def second_look(
     hunks: Sequence[HunkPatch],
     marks: ReviewMarks,
@@ -115,9 +148,11 @@ def second_look(
     texts = {(comment.place, comment.text): comment.answer for comment in answered}
     gone = marks.judged - Counter(patch_id for hunk in hunks for patch_id in hunk.ids)
     answers = read_answers(summary)
+    new = tuple(unseen(hunks, marks.judged))
     return SecondLook(
         marks=marks,
-        hunks=tuple(unseen(hunks, marks.judged)),
+        hunks=new,
+        changes=new,
         gone=gone.total(),
         comments=tuple(
             AnsweredComment(number, comment, _answer(number, comment, answers, texts))

@@ -6,11 +6,14 @@ from collections import Counter
 
 import msgspec
 
-from gitorch.git.file_changes import FileChange
+from gitorch.git.diff.file_changes import FileChange
 from gitorch.model.branch_state import LaterCommit
 from gitorch.model.naming import TaskId
 from gitorch.model.resolution import Resolution
 from gitorch.model.task import Task
+
+CUT_SEARCHES = ("incomplete", "unsearched")
+"""Kinds of signals that say what was not searched: every list shows them."""
 
 
 class RiskSignal(msgspec.Struct, frozen=True):

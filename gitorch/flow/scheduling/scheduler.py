@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import shutil
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ import msgspec
 from gitorch.errors import GitorchError
 from gitorch.flow.scheduling.budget import RunBudget, SpentBy
 from gitorch.flow.scheduling.deadline import Deadline
-from gitorch.flow.scheduling.holds import HeldAgents, is_limited
+from gitorch.flow.scheduling.held_agents import HeldAgents, is_limited
 from gitorch.flow.scheduling.run_limits import RunLimits, StopCause, StopReason
 from gitorch.model import graph
 from gitorch.model.naming import TaskId
@@ -36,8 +37,10 @@ class SchedulerHooks(msgspec.Struct, frozen=True, kw_only=True):
     - `failed`: return a task as failed by an error.
     - `agent`: return the agent of a task.
     - `is_ready`: return whether an agent is installed and logged in.
-    - `other_agent`: return an agent that is ready and not one of these, or an empty text.
+    - `unplaced`: return why no machine takes tasks of an agent, or an empty text.
+    - `other_agent`: return an agent that can take over from one, is ready and none of these, or an empty text.
     - `slots`: return how many attempts the machines of the executor take at once; None means no limit.
+    - `patience`: how many seconds a run waits when there are no more machines.
     - `now`: return the time, in UTC.
     - `in_flight`: return what the running attempts of tasks have used so far.
     - `interrupt`: let the attempt of a running task end soon, for a reason; the next run continues it.
@@ -51,7 +54,7 @@ class SchedulerHooks(msgspec.Struct, frozen=True, kw_only=True):
     failed: Callable[[Task, GitorchError], Task]
     agent: Callable[[Task], str]
     is_ready: Callable[[str], bool]
-    other_agent: Callable[[Collection[str]], str]
+    other_agent: Callable[[str, Collection[str]], str]
     slots: Callable[[], int | None]
     disk: Path
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -59,6 +62,8 @@ class SchedulerHooks(msgspec.Struct, frozen=True, kw_only=True):
     interrupt: Callable[[Task, str], None] = lambda _task, _reason: None
     needs: Callable[[Task], float | None] = lambda _: None
     worktree_size: Callable[[], int] = lambda: 0
+    unplaced: Callable[[str], str] = lambda _: ""
+    patience: float = 0.0
 
 
 class Scheduler:
@@ -75,7 +80,11 @@ class Scheduler:
         self._inbox: queue.Queue[tuple[Task, threading.Event] | Future[None] | None] = queue.Queue()
         self._running: dict[TaskId, Future[None]] = {}
         self._names: dict[Future[None], TaskId] = {}
-        self._held = HeldAgents(hooks.is_ready, hooks.now)
+        self._held = HeldAgents(self._may_start, hooks.now)
+        self._machines_until: float | None = None
+        """Until when it counts that there were machines; None if there were none yet."""
+
+        self._lacks_machines = False
         self._last_start_keys: dict[TaskId, tuple[object, ...]] = {}
         self._deadline = Deadline(limits.until, hooks.now, hooks.needs)
 
@@ -106,23 +115,43 @@ class Scheduler:
         self._inbox.put(None)
 
     def _start_ready(self, pool: ThreadPoolExecutor) -> Iterator[list[Task]]:
+        self._lacks_machines = False
         while len(self._running) < self.limits.max_agents and not self.stop.is_set():
             task = None if self._is_early() else self._next()
             if late := self._deadline.newly_late(self.hooks.tasks()):
                 yield late
             if task is None or self._must_stop() or not self._has_free_slot() or self._is_held_by_running():
                 return
+            if reason := self.hooks.unplaced(agent := self.hooks.agent(task)):
+                self._held.hold(agent, reason, by_probe=True)
+                yield self._told_why(agent, reason)
+                continue
             started = self._start(task)
             if started != task:
                 yield [started]
             if started.state is State.RUNNING:
                 self._launch(pool, started)
 
+    def _told_why(self, agent: str, reason: str) -> list[Task]:
+        """Return the queued tasks of an agent that no machine takes, with the reason."""
+        queued = [task for task in self.hooks.tasks().values() if task.state is State.QUEUED]
+        return [change(task, reason=f"waits: {reason}") for task in queued if self.hooks.agent(task) == agent]
+
+    def _may_start(self, agent: str) -> bool:
+        return self.hooks.is_ready(agent) and not self.hooks.unplaced(agent)
+
     def _has_free_slot(self) -> bool:
         slots = self.hooks.slots()
-        if slots == 0 and not self._running and self.stopped is None:
+        self._lacks_machines = slots == 0
+        if not self._lacks_machines:
+            self._machines_until = time.monotonic() + self.hooks.patience
+        elif not self._running and self.stopped is None and not self._waits_for_machines():
             self.stopped = StopReason(StopCause.LIMIT, "no machine takes attempts now")
         return slots is None or len(self._running) < slots
+
+    def _waits_for_machines(self) -> bool:
+        """Return whether the last machine has just gone: a worker that starts again is no reason to end a night."""
+        return self._machines_until is not None and time.monotonic() < self._machines_until
 
     @property
     def held(self) -> Mapping[str, str]:
@@ -160,9 +189,12 @@ class Scheduler:
         tasks = self.hooks.tasks()
         self._held.probe()
         limited = self._held.limited(tasks.values(), self.hooks.agent)
-        other = self.hooks.other_agent({*limited, *self._held.agents}) if limited and self._may_switch() else ""
+        unusable = {*limited, *self._held.agents}
+        others = {name: self.hooks.other_agent(name, unusable) for name in limited} if self._may_switch() else {}
         awake = [
-            task for task in tasks.values() if self._is_awake(task) or (other and is_limited(task, self.hooks.now()))
+            task
+            for task in tasks.values()
+            if self._is_awake(task) or (others.get(self.hooks.agent(task)) and is_limited(task, self.hooks.now()))
         ]
         ready = graph.ready(tasks, approved_only=self.limits.approved_only)
         for task in sorted([*awake, *ready], key=urgency):
@@ -175,7 +207,9 @@ class Scheduler:
                 continue
             if agent not in limited:
                 return task
-            if other:
+            if other := others.get(agent):
+                # the task that goes on with another agent no longer mentions the limit
+                self._held.limit(agent, limited[agent])
                 return change_spec(task, agent=other)
         return None
 
@@ -282,10 +316,10 @@ class Scheduler:
         return self.stopped is not None
 
     def stop_reason(self) -> StopReason | None:
-        """Return why this run started no more tasks; None if nothing prevented it."""
-        if self.stopped:
-            return self.stopped
+        """Return why this run left tasks; None if it left none, or nothing prevented it from starting them."""
         tasks = self.hooks.tasks().values()
+        if self.stopped:
+            return self.stopped if any(task.is_pending for task in tasks) else None
         # what waits for an answer does not wait for its agent
         agents = [self.hooks.agent(task) for task in tasks if task.is_pending and task.state is not State.RUNNING]
         for agent, reason in self._held.agents.items():
@@ -327,7 +361,7 @@ class Scheduler:
         """Return whether a task wakes up during this run, or the run has yet to start."""
         if self.stop.is_set() or self.stopped:
             return False
-        if self._is_early():
+        if self._is_early() or self._lacks_machines:
             return True
         if self.limits.until and not self._deadline.has_passed() and self._held.may_come_back():
             return True

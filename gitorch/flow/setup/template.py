@@ -39,7 +39,7 @@ def config_text(trials: Sequence[Trial], agents: Iterable[str], reason: str = ""
         _RUN,
         "",
         _with_comment("[prepare]", "in each worktree, before its agent starts"),
-        *_prepare(working),
+        *_prepare(working, trials),
         '# env  = { PORT = "{port}" }             # a free port, the same for each task',
         "",
         _with_comment("[checks]", "run by gitorch on each task's result"),
@@ -63,7 +63,7 @@ def check_names(trials: Sequence[Trial]) -> dict[str, tuple[Trial, CheckTrial]]:
     return trials_by_name
 
 
-def _prepare(working: Sequence[Trial]) -> Iterator[str]:
+def _prepare(working: Sequence[Trial], trials: Sequence[Trial]) -> Iterator[str]:
     copies = _unique(path for trial in working for path in trial.setup.copy)
     commands = _unique(command for trial in working for command in trial.setup.run)
     if copies:
@@ -73,7 +73,9 @@ def _prepare(working: Sequence[Trial]) -> Iterator[str]:
     if commands:
         yield f"run = {_array(commands)}"
     else:
-        yield '# run  = ["npm ci"]'
+        # what the lock files call for, to try once its program is there
+        untried = _unique(command for trial in trials for command in trial.setup.run) or ["npm ci"]
+        yield f"# run  = {_array(untried)}".replace("\n", "\n# ")
 
 
 def _checks(trials: Sequence[Trial], reason: str) -> Iterator[str]:

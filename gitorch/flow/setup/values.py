@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from fnmatch import fnmatchcase
 
 import msgspec
+
+from gitorch.model import globs
 
 
 class ProjectFiles(msgspec.Struct, frozen=True):
@@ -27,7 +28,7 @@ class ProjectFiles(msgspec.Struct, frozen=True):
     def _top(self, pattern: str) -> list[str]:
         if not set(pattern) & set("*?["):
             return [pattern] if pattern in self.paths else []
-        return sorted(path for path in self.paths if "/" not in path and fnmatchcase(path, pattern))
+        return sorted(path for path in self.paths if "/" not in path and globs.matches_name(path, pattern))
 
     def under(self, folder: str) -> ProjectFiles:
         """Return the files below a folder, as if it were the top."""
@@ -73,11 +74,15 @@ class CheckTrial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """The setup of a toolchain that was seen working, or the last one tried if none works."""
+    """The setup of a toolchain that was seen working, or the last one tried if none works.
+
+    Nothing was tried where the program of the toolchain is `missing`.
+    """
 
     toolchain: Toolchain
     setup: Setup
     checks: tuple[CheckTrial, ...]
+    missing: str = ""
 
     @property
     def works(self) -> bool:

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from gitorch.rooms.sandbox.box import Bind
+from gitorch.rooms.sandbox.bubblewrap import Bind
 
 
 def in_home(paths: Iterable[Path], env: Mapping[str, str], home: Path) -> tuple[Bind, ...]:

@@ -1,7 +1,7 @@
 """Requests of a box to a service with a key: the box knows a placeholder, and the key is put in its place outside.
 
-Uses only the standard library. It runs beside `egress` in the launcher. A program in the box asks the box's proxy for a
-path, such as `/key/...`; the request goes to one service, and to no other host.
+Uses only the standard library. It runs beside `network_proxy` in the launcher. A program in the box asks the proxy of
+its box for a path, such as `/key/...`; the request goes to one service, and to no other host.
 """
 
 from __future__ import annotations

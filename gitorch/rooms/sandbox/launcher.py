@@ -26,7 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` would delay the start of every agent and every check
     from typing import Any
 
-    from gitorch.rooms.sandbox import confine, egress, key_proxy
+    from gitorch.rooms.sandbox import confine, devices, key_proxy, network_proxy
 
 BRIEF = "/run/gitorch-brief"
 _CHUNK = 1 << 20
@@ -55,12 +55,15 @@ class BoxLaunch:
             _import("confine")
             confine.die_with_parent(os.getppid())
         if network := self.settings["network"]:
-            _import("egress")
+            _import("network_proxy")
             keys = None
             if network["keys"]:
                 _import("key_proxy")
                 keys = key_proxy.KeyProxy(network["keys"], env)
-            gate = egress.serve(network["folder"], network["log"], network["hosts"], env, keys)
+            gate = network_proxy.serve(network["folder"], network["log"], network["hosts"], env, keys)
+        if os.geteuid() == 0:
+            _import("devices")
+            devices.freeze()  # where root may not mount, `run` reports such a change
         limit = self.settings["output_bytes"]
         stdout = subprocess.PIPE if limit else None
         if self.settings["confine"]:
@@ -90,7 +93,7 @@ class BoxLaunch:
         if self.brief:
             argv += ["--ro-bind", self.brief, BRIEF]
         source = _sealed_input()
-        # a program that asks for no terminal input gets none of ours
+        # a program that asks for no terminal input does not get gitorch's
         words = [*argv, "--", *self.argv]
         self.box = subprocess.Popen(words, env=env, stdin=source, stdout=stdout, pass_fds=descriptors)
         for descriptor in (*descriptors, *([] if source is None else [source])):
@@ -106,7 +109,7 @@ class BoxLaunch:
             rules["read"] = [*rules["read"], os.path.realpath(self.brief)]
         if proxy_port:
             # the address of the key's service, which was written down before the port was known
-            before, after = (f"http://127.0.0.1:{port}/key" for port in (egress.PORT_IN_BOX, proxy_port))
+            before, after = (f"http://127.0.0.1:{port}/key" for port in (network_proxy.PORT_IN_BOX, proxy_port))
             argv = [word.replace(before, after) for word in argv]
             env = {name: text.replace(before, after) for name, text in env.items()}
         words = [sys.executable, "-I", "-S", confine.__file__, json.dumps(rules), str(os.getpid()), "--", *argv]

@@ -1,4 +1,4 @@
-"""The login and the settings of an agent's command line, as much as it needs of the user's HOME."""
+"""The login and the settings of an agent's command line, as far as it needs them from the user's HOME."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from gitorch import typed
-from gitorch.model import key_variables
+from gitorch.model.credentials import key_variables
 from gitorch.rooms.sandbox import endpoints
-from gitorch.rooms.sandbox.box import Bind
+from gitorch.rooms.sandbox.bubblewrap import Bind
 from gitorch.rooms.sandbox.home import plain_folder, set_aside
 from gitorch.storage import atomic
 
@@ -19,7 +19,7 @@ _CLAUDE_KEYS = (*key_variables.CLAUDE, "ANTHROPIC_BASE_URL")
 
 
 class Login(msgspec.Struct, frozen=True):
-    """Files of the user in the box's HOME: those an agent reads, and those that it refreshes.
+    """The user's files in the box's HOME: those an agent reads, and those that it refreshes.
 
     `services` are addresses of model services that these files name. `env` are API keys, and the addresses of their
     services, that these files hold and their copies do not.
@@ -32,7 +32,7 @@ class Login(msgspec.Struct, frozen=True):
 
 
 def prepare(kind: str, env: Mapping[str, str], home: Path, folder: Path, *, without_keys: bool = False) -> Login:
-    """Return what a kind of agent needs of the user's files; `env` is the agent's environment on the host.
+    """Return which of the user's files a kind of agent needs; `env` is the agent's environment on the host.
 
     A session's own files go into `home`, which agents can write: links that an earlier one left where files are bound
     are removed. `folder` is gitorch's own, for files that are copied: the login of codex without its refresh token,

@@ -16,8 +16,8 @@ import msgspec
 from gitorch import typed
 from gitorch.executors.probe import probe
 from gitorch.model.outcome import ProbeResult
-from gitorch.rooms.sandbox import host, seccomp
-from gitorch.rooms.sandbox.box import Box, arguments
+from gitorch.rooms.sandbox import host_programs, seccomp
+from gitorch.rooms.sandbox.bubblewrap import Box, arguments
 from gitorch.storage import atomic
 
 PROBE_SECONDS = 10.0
@@ -73,7 +73,7 @@ def _landlock_problem(run: Run) -> str:
     machine = os.uname().machine
     if machine not in seccomp.machines():
         return f"there is no list of system calls for {machine}"
-    system, _ = host.system(shares_network=False)
+    system, _ = host_programs.system(shares_network=False)
     rules = {
         "read": [os.path.realpath(source) for source, _ in system],
         "write": [],
@@ -84,7 +84,9 @@ def _landlock_problem(run: Run) -> str:
     }
     # by its path: to import it, and with it ctypes, takes 5 ms
     program = Path(__file__).with_name("confine.py")
-    result = run((host.interpreter(), "-I", "-S", str(program), json.dumps(rules), str(os.getpid()), "--", "true"))
+    result = run(
+        (host_programs.interpreter(), "-I", "-S", str(program), json.dumps(rules), str(os.getpid()), "--", "true")
+    )
     lines = result.stderr.strip().splitlines() or ["it could not be started"]
     return "" if result.exit_code == 0 else lines[-1]
 
@@ -145,7 +147,7 @@ def _support(run: Run) -> BoxSupport:
 
 
 def _trial(program: str, *, own_user: bool) -> tuple[str, ...]:
-    read, links = host.system(shares_network=False)
+    read, links = host_programs.system(shares_network=False)
     box = Box(read=read, links=links, write=(), folder="/", own_user=own_user, program=program)
     return (*arguments(box), "--", "true")
 

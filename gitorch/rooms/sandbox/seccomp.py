@@ -1,14 +1,15 @@
 """The system calls that a box takes away: a seccomp filter as the kernel's BPF bytes.
 
 Namespaces and read-only mounts stop files and processes. The filter closes what they leave open: new namespaces,
-mounts, tracing, kernel keys, io_uring, and sockets of families that no network namespace covers (AF_VSOCK).
+mounts, tracing, kernel keys, io_uring, sockets of families that no network namespace covers (AF_VSOCK), and files that
+would run with the rights of their owner: outside of the box anybody could start them.
 """
 
 from __future__ import annotations
 
 import errno
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -28,6 +29,12 @@ _STREAM, _TYPE_BITS = 1, 0xF
 _TCP = (0, 6)
 """Protocols of a stream: the default, and TCP by its number; Landlock sees no other, such as MPTCP."""
 _SELF = 0
+_SET_USER, _SET_ANY = 0o4000, 0o6000
+"""Bits of a mode. A folder may have the one for groups, which no new file needs."""
+_CREATES = 0x400040
+"""O_CREAT and O_TMPFILE: without them, a mode means nothing."""
+_OPENAT2 = 437
+"""Its mode is in memory, where a filter cannot see it. Programs then use `openat`."""
 _TERMINAL_INPUT = (0x5412, 0x541C)
 """TIOCSTI and TIOCLINUX push characters into the terminal's input."""
 
@@ -36,7 +43,8 @@ class _Calls(msgspec.Struct, frozen=True, kw_only=True):
     """The numbers of system calls on one architecture; `foreign` is where calls of another ABI start (0: nowhere).
 
     `shared` are those with which processes share memory and messages by number or name, `limit` sets the limits of any
-    process of the user: namespaces make them harmless.
+    process of the user: namespaces make them harmless. `modes` and `creations` are those that give a file a mode, with
+    its argument's place; `opens` do so with certain flags, whose place comes first.
     """
 
     architecture: int
@@ -48,6 +56,9 @@ class _Calls(msgspec.Struct, frozen=True, kw_only=True):
     unshare: int
     socket: tuple[int, int]
     ioctl: int
+    modes: tuple[tuple[int, int], ...]
+    creations: tuple[tuple[int, int], ...]
+    opens: tuple[tuple[int, int, int], ...]
     foreign: int = 0
 
 
@@ -67,6 +78,12 @@ _MACHINES = {
         unshare=272,
         socket=(41, 53),
         ioctl=16,
+        # chmod, fchmod, fchmodat, fchmodat2
+        modes=((90, 1), (91, 1), (268, 2), (452, 2)),
+        # creat, mknod, mknodat
+        creations=((85, 1), (133, 1), (259, 2)),
+        # open, openat
+        opens=((2, 1, 2), (257, 2, 3)),
         foreign=0x40000000,  # x32
     ),
     "aarch64": _Calls(
@@ -79,6 +96,9 @@ _MACHINES = {
         unshare=97,
         socket=(198, 199),
         ioctl=29,
+        modes=((52, 1), (53, 2), (452, 2)),
+        creations=((33, 2),),
+        opens=((56, 2, 3),),
     ),
 }
 
@@ -110,14 +130,27 @@ def program(machine: str, *, without_namespaces: bool = False, shares_network: b
         *more,
         # libraries then use `clone`, whose flags the filter can see
         *_when(calls.clone3, errno.ENOSYS),
-        *_if_call(calls.clone, [_load(_ARGUMENTS), *_when_bits(_NAMESPACES, errno.EPERM)]),
-        *_if_call(calls.unshare, [_load(_ARGUMENTS), *_when_bits(_NAMESPACES | _TIME_NAMESPACE, errno.EPERM)]),
+        *_if_call(calls.clone, [_load(_ARGUMENTS), *_when_bits(_NAMESPACES)]),
+        *_if_call(calls.unshare, [_load(_ARGUMENTS), *_when_bits(_NAMESPACES | _TIME_NAMESPACE)]),
         *_if_call(calls.socket[0], sockets),
         *_if_call(calls.socket[1], pairs),
         *_if_call(calls.ioctl, [_load(_ARGUMENTS + 8), *(w for n in _TERMINAL_INPUT for w in _when(n, errno.EPERM))]),
+        *_modes(calls),
         _return(_ALLOW),
     ]
     return b"".join(instructions)
+
+
+def _modes(calls: _Calls) -> Iterator[bytes]:
+    """Yield what refuses a file that runs with the rights of its owner."""
+    yield from _when(_OPENAT2, errno.ENOSYS)
+    for number, place in calls.modes:
+        yield from _if_call(number, [_load_argument(place), *_when_bits(_SET_USER)])
+    for number, place in calls.creations:
+        yield from _if_call(number, [_load_argument(place), *_when_bits(_SET_ANY)])
+    for number, flags, place in calls.opens:
+        opens_only = (_instruction(_JUMP_BITS, _CREATES, 1, 0), _return(_ALLOW))
+        yield from _if_call(number, [_load_argument(flags), *opens_only, _load_argument(place), *_when_bits(_SET_ANY)])
 
 
 def _only_families(families: Sequence[int]) -> list[bytes]:
@@ -160,12 +193,16 @@ def _from(value: int, code: int) -> tuple[bytes, bytes]:
     return _instruction(_JUMP_AT_LEAST, value, 0, 1), _refuse(code)
 
 
-def _when_bits(bits: int, code: int) -> tuple[bytes, bytes]:
-    return _instruction(_JUMP_BITS, bits, 0, 1), _refuse(code)
+def _when_bits(bits: int) -> tuple[bytes, bytes]:
+    return _instruction(_JUMP_BITS, bits, 0, 1), _refuse(errno.EPERM)
 
 
 def _load(offset: int) -> bytes:
     return _instruction(_LOAD, offset)
+
+
+def _load_argument(place: int) -> bytes:
+    return _load(_ARGUMENTS + 8 * place)
 
 
 def _refuse(code: int) -> bytes:

@@ -13,20 +13,23 @@ from pathlib import Path
 import msgspec
 
 from gitorch import typed
-from gitorch.executors.base import Executor, Submitted
+from gitorch.executors.protocol import Executor, Submitted
 from gitorch.model.naming import Oid
 from gitorch.model.task import CheckResult
-from gitorch.rooms.base import RoomError
 from gitorch.rooms.context import RunContext, WorkerChecks
-from gitorch.rooms.environment import check_environment
+from gitorch.rooms.environment_variables import check_environment
 from gitorch.rooms.prepare import files_to_copy
-from gitorch.storage import atomic, foreign_changes, locks, seals, sizes
+from gitorch.rooms.protocol import RoomError
+from gitorch.storage import atomic, foreign_changes, locks, losses, seals, sizes
 
 MAX_AGE_SECONDS = 7 * 86_400.0
 """Older results do not count, because tools change in ways that cannot be detected here."""
 
 UNPREPARED_FOLDER = "unprepared"
 """In the state folder: the reasons why trees could not be prepared, one file each."""
+
+_KEY_SECONDS = 60.0
+"""The first result of all may be a moment older than the key that seals it."""
 
 _MAX_LINES = 4_000
 _LINES_AFTER_CUT = 2_000
@@ -89,7 +92,7 @@ class CheckCache:
     def find(self, tree: Oid, checks: Mapping[str, str], environment: str) -> TreeResults | None:
         """Return the results of these checks on a tree; None unless all of them are cached."""
         with locks.file_lock(self.folder / "verdicts.lock"):
-            self._set_forged_aside()
+            self._set_foreign_aside()
         since = time.time() - MAX_AGE_SECONDS
         cached = {
             line.command: line
@@ -121,7 +124,7 @@ class CheckCache:
             for result in checked.results
         ]
         with locks.file_lock(self.folder / "verdicts.lock"):
-            self._set_forged_aside()
+            self._set_foreign_aside()
             self._append(lines)
 
     def _append(self, lines: Iterable[CachedResult]) -> None:
@@ -164,19 +167,30 @@ class CheckCache:
     def _key(self) -> bytes:
         return seals.derived_key("verdict")
 
-    def _set_forged_aside(self) -> None:
-        """Move results that gitorch did not write to another file, and tell the user. Call with the lock held."""
+    def _set_foreign_aside(self) -> None:
+        """Move results that this version did not write to other files, and tell the user. Call with the lock held."""
         lines = atomic.read_or_empty(self.path).splitlines(keepends=True)
-        forged = [line for line in lines if _is_result(line) and seals.unseal(line.rstrip(b"\n"), self._key) is None]
-        if not forged:
+        foreign = [line for line in lines if _is_result(line) and seals.unseal(line.rstrip(b"\n"), self._key) is None]
+        if not foreign:
             return
-        aside = self.path.with_name("verdicts.forged.jsonl")
-        atomic.append(aside, (line.rstrip(b"\n") for line in forged))
+        earlier = [line for line in foreign if _is_unsealed(line)]
+        forged = [line for line in foreign if line not in earlier]
+        if earlier:
+            aside = self._append_aside("earlier", earlier)
+            what = f"{self.path.name} had results of an earlier version, which do not count: {aside}"
+            losses.record(self.folder, what)
+        if forged:
+            aside = self._append_aside("forged", forged)
+            what = f"{len(forged)} results in {self.path.name} were forged, and do not count: {aside}"
+            foreign_changes.record(self.folder, [what])
         sizes.forget(self.folder, self.path.name)
-        atomic.replace(self.path, b"".join(line for line in lines if line not in forged))
+        atomic.replace(self.path, b"".join(line for line in lines if line not in foreign))
         sizes.note(self.folder, self.path)
-        what = f"{len(forged)} results in {self.path.name} were forged, and do not count: {aside.name}"
-        foreign_changes.record(self.folder, [what])
+
+    def _append_aside(self, kind: str, lines: Iterable[bytes]) -> str:
+        aside = self.path.with_name(f"verdicts.{kind}.jsonl")
+        atomic.append(aside, (line.rstrip(b"\n") for line in lines))
+        return aside.name
 
 
 def _is_result(line: bytes) -> bool:
@@ -186,6 +200,12 @@ def _is_result(line: bytes) -> bool:
     except msgspec.DecodeError:
         return False
     return True
+
+
+def _is_unsealed(line: bytes) -> bool:
+    """Return whether a result is from before there were seals: it has none, and is older than the key."""
+    when = typed.from_json(line, CachedResult).when
+    return not seals.is_sealed(line) and when + _KEY_SECONDS < seals.first_time()
 
 
 def _result(name: str, line: CachedResult) -> CheckResult:

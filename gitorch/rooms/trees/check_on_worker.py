@@ -7,14 +7,14 @@ from collections.abc import Mapping
 import msgspec
 
 from gitorch import typed
-from gitorch.executors.base import Errand, ExecutionId, Spec
+from gitorch.executors.protocol import Errand, ExecutionId, Spec
 from gitorch.model.naming import Oid
 from gitorch.model.outcome import Exit
 from gitorch.model.task import CheckResult
-from gitorch.rooms.base import RoomError
 from gitorch.rooms.checks import TRIES, CheckRun, Execute, key_not_lost
 from gitorch.rooms.context import RunContext, WorkerChecks
 from gitorch.rooms.errands import CHECKS_FILE, WorkerCheck, errand_settings
+from gitorch.rooms.protocol import RoomError
 
 
 def check_on_worker(
@@ -51,6 +51,7 @@ def check_on_worker(
                 exit_code=check.exit_code,
                 seconds=check.seconds,
                 output=output,
+                failure=check.interruption,
             ),
             execution,
             check.failure,
@@ -62,7 +63,7 @@ def check_on_worker(
 
 def _not_run(checks: Mapping[str, str], tree: Oid, execution: ExecutionId, failure: str) -> tuple[CheckRun, ...]:
     return tuple(
-        CheckRun(CheckResult(name=check, command=line, tree=tree, exit_code=None), execution, failure)
+        CheckRun(CheckResult(name=check, command=line, tree=tree, failure=failure), execution, failure)
         for check, line in checks.items()
     )
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import Self
 
-from gitorch.executors.base import Spec
+from gitorch.executors.protocol import Spec
 from gitorch.executors.starting import wait_for_end
 from gitorch.model.naming import Oid
 from gitorch.model.outcome import Exit
@@ -97,6 +97,7 @@ class TreeChecker:
         return environment_digest(self.context, self.checks)
 
     def _run(self, commit: Oid, on_check: Callable[[str], None]) -> tuple[CheckResult, ...]:
+        self.context.before_checks()
         key = f"{self.key}/{self.context.repository.tree(commit)}-{next(self._numbers)}"
         runs = check_commit(
             self.context, self.pool, self.checks, commit, key=key, execute=self._execute, on_check=on_check

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from gitorch.model.naming import Oid, slug
 from gitorch.model.task import CheckResult
-from gitorch.rooms.base import RoomError, Site
 from gitorch.rooms.checks import CheckRun, Execute, finished_check, run_checks
 from gitorch.rooms.context import RunContext
-from gitorch.rooms.environment import check_environment
+from gitorch.rooms.environment_variables import check_environment
 from gitorch.rooms.ports import variables
 from gitorch.rooms.prepare import prepare
+from gitorch.rooms.protocol import RoomError, Site
 from gitorch.rooms.trees.check_cache import UNPREPARED_FOLDER
 from gitorch.rooms.trees.check_on_worker import check_on_worker
 from gitorch.rooms.trees.worktree_pool import WorktreePool
@@ -95,6 +95,6 @@ def _prepare(context: RunContext, site: Site, tree: Oid, key: str, on_check: Cal
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(failure.reason, "utf-8", "surrogateescape")
         command = "; ".join(context.config.prepare.run)
-        result = CheckResult(name=_UNPREPARED, command=command, tree=tree, exit_code=None, output=str(output))
+        result = CheckResult(name=_UNPREPARED, command=command, tree=tree, output=str(output), failure=failure.reason)
         return CheckRun(result, context.executor.id_of(key), failure.reason)
     return None

@@ -9,10 +9,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
-from gitorch.git import index_flags, worktree_pointer, worktree_trash, worktrees
 from gitorch.git.history_store import config_variables
 from gitorch.git.repository import GitFailed, Repository
-from gitorch.git.worktrees import Worktree
+from gitorch.git.worktrees import index_flags, linked_worktrees, worktree_pointer, worktree_trash
+from gitorch.git.worktrees.linked_worktrees import Worktree
 from gitorch.model.naming import Oid
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.paths import worktree_path
@@ -44,7 +44,7 @@ class WorktreePool:
         """Hold a free worktree; wait for the first one if all are in use."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            files = {name: stack.enter_context((self.folder / f"{name}.lock").open("a+")) for name in self.names}
+            files = {name: stack.enter_context(locks.open_file(self.folder / f"{name}.lock")) for name in self.names}
             name = next((name for name, file in files.items() if locks.try_lock(file)), None)
             if name is None:
                 name = self.names[0]
@@ -86,22 +86,22 @@ class PooledWorktree:
     def checkout(self, commit: Oid) -> Worktree:
         """Check out a commit, and remove everything else from the worktree."""
         repository = self.context.repository
-        worktree = worktrees.find(repository, self.path)
+        worktree = linked_worktrees.find(repository, self.path)
         if worktree is not None:
             try:
                 _reset(repository, worktree, commit)
             except (GitFailed, OSError):  # a check left what cannot be removed in place: a read-only folder
-                with worktrees.lock(repository):
+                with linked_worktrees.lock(repository):
                     removal = worktree_trash.removal(repository, self.path, worktree_trash.new_stamp())
                     worktree_trash.carry_out(removal)
             else:
                 return worktree
-        worktrees.discard_unfinished(repository, self.path)
-        return worktrees.add(repository, self.path, commit, _REASON)
+        linked_worktrees.discard_unfinished(repository, self.path)
+        return linked_worktrees.add(repository, self.path, commit, _REASON)
 
     def leave(self) -> None:
         """Let the worktree's `.git` file lead to the user's repository again, as between two uses."""
-        worktree = worktrees.find(self.context.repository, self.path)
+        worktree = linked_worktrees.find(self.context.repository, self.path)
         if worktree is not None:
             reclaim(worktree, self.context.folder / "rooms" / self.name)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from gitorch import typed
+from gitorch import regular_files, typed
 from gitorch.model.naming import TaskId
 from gitorch.model.table import from_table, from_tables, to_table
 from gitorch.model.task import Task
@@ -19,6 +19,7 @@ from gitorch.storage import atomic
 from gitorch.storage.tasks import run_guard
 from gitorch.storage.tasks.run_guard import Trusted
 from gitorch.storage.tasks.snapshot import Tasks, unreadable
+from gitorch.storage.tasks.upgrade import with_names_of_today
 
 _NAME = re.compile(r"[0-9]+\.jsonl")
 
@@ -47,7 +48,7 @@ class JournalContent(msgspec.Struct, frozen=True):
     def entries(self, after: int = 0) -> tuple[list[Entry], list[str]]:
         """Return the entries in order, and what is damaged.
 
-        Those of journals that ended with the snapshot of generation `after` are not read: it contains them.
+        Those of journals that ended with the snapshot of generation `after` are not parsed: it contains them.
         """
         entries: list[Entry] = []
         damage: list[str] = []
@@ -70,16 +71,18 @@ class Journal:
         self.folder = folder
         self._complete_bytes: dict[str, int] = {}  # bytes of complete lines in each file, when last read
 
-    def read(self) -> JournalContent:
-        """Return the content of all journals, in order."""
+    def read(self, after: int = 0) -> JournalContent:
+        """Return the content of all journals, in order, but for those that ended with the snapshot `after`."""
+        sizes = self._sizes()
+        self._complete_bytes = {name: size for name, size in sizes.items() if _generation(name) < after}
         contents: dict[str, bytes] = {}
-        for name in self._sizes():
+        for name in [name for name in sizes if name not in self._complete_bytes]:
             try:
-                content = (self.folder / name).read_bytes()
+                content = regular_files.read(self.folder / name)
             except FileNotFoundError:
                 continue  # a writer has just replaced it with a snapshot
             contents[name] = content[: content.rfind(b"\n") + 1]
-        self._complete_bytes = {name: len(content) for name, content in contents.items()}
+            self._complete_bytes[name] = len(contents[name])
         return JournalContent(f"{self.folder.name}/", contents)
 
     def has_changed(self) -> bool:
@@ -97,7 +100,8 @@ class Journal:
         is_new = not path.exists()
         lines = [msgspec.json.encode(entry) + b"\n" for entry in entries]
         run_guard.trust(self.folder.parent, *lines)
-        with path.open("ab") as file:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        with os.fdopen(regular_files.open_at_once(path, flags), "ab") as file:
             file.truncate(self._complete_bytes.get(path.name, 0))  # an incomplete line that a crash left
             file.write(b"".join(lines))
             file.flush()
@@ -117,7 +121,7 @@ class Journal:
         target = self.folder.with_name(name)
         for file in self._sizes():
             target.mkdir(exist_ok=True)
-            atomic.replace(target / file, (self.folder / file).read_bytes(), durable=False)
+            atomic.replace(target / file, regular_files.read(self.folder / file), durable=False)
 
     def clear(self) -> None:
         """Remove all journals: a snapshot has all that they say."""
@@ -128,12 +132,14 @@ class Journal:
     def set_mark(self, generation: int) -> None:
         """Note the generation of the last acknowledged change."""
         with suppress(OSError):  # the change itself is on the disk, which may be full now
-            self._mark_file.write_text(f"{generation}\n", "ascii")
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+            with os.fdopen(regular_files.open_at_once(self._mark_file, flags), "wb") as file:
+                file.write(b"%d\n" % generation)
 
     def mark(self) -> int:
         """Return the generation of the last acknowledged change, as far as known. Read it before the entries."""
         try:
-            return int(self._mark_file.read_bytes()[:32])
+            return int(regular_files.read(self._mark_file)[:32])
         except (OSError, ValueError):
             return 0
 
@@ -165,7 +171,7 @@ def _entry(line: bytes) -> Entry | None:
     """Return the entry in a line; None if it is damaged."""
     try:
         entry = typed.from_json(line)
-    except (msgspec.DecodeError, RecursionError):
+    except msgspec.DecodeError:
         return None
     if not (isinstance(entry, dict) and isinstance(entry.get("g"), int) and isinstance(entry.get("task"), str)):
         return None
@@ -187,25 +193,24 @@ def _generation(name: str) -> int:
 
 def folded(tasks: Iterable[Task], generation: int, entries: Iterable[Entry]) -> Folded:
     """Apply entries to the tasks of a snapshot."""
-    result: dict[str, Task | None] = {task.id: task for task in tasks}
+    result = {task.id: task for task in tasks}
     tables: dict[str, dict[str, Any]] = {}
     changed: set[TaskId] = set()
     for entry in entries:
         if entry["g"] > generation:
-            generation, name = entry["g"], entry["task"]
-            changed.add(TaskId(name))
+            generation, name = entry["g"], TaskId(entry["task"])
+            changed.add(name)
             if entry.get("drop"):
                 result.pop(name, None)
                 tables.pop(name, None)
                 continue
-            task = result.setdefault(name, None)
-            before = tables.get(name) or (to_table(task) if task else {})
-            tables[name] = {**before, **entry["set"]}
+            before = tables.get(name) or (to_table(result[name]) if name in result else {})
+            tables[name] = {**before, **with_names_of_today(entry["set"], before)}
     try:
         result |= {task.id: task for task in from_tables(list(tables.values()))}
     except msgspec.ValidationError as error:
         raise unreadable(str(error)) from error
-    return Folded({task.id: task for task in result.values() if task}, generation, changed)
+    return Folded(result, generation, changed)
 
 
 def fold(tasks: Tasks, entry: Mapping[str, Any]) -> None:
@@ -215,12 +220,16 @@ def fold(tasks: Tasks, entry: Mapping[str, Any]) -> None:
         tasks.pop(name, None)
         return
     before = to_table(tasks[name]) if name in tasks else {}
-    tasks[name] = from_table({**before, **entry["set"]})
+    tasks[name] = from_table({**before, **with_names_of_today(entry["set"], before)})
 
 
 def complete(tasks: Iterable[Task], entries: Sequence[Entry]) -> list[Entry]:
     """Return the entries of tasks that a snapshot or another entry has all required fields of."""
-    names = {*(task.id for task in tasks), *(entry["task"] for entry in entries if _creates(entry))}
+    changed = {entry["task"] for entry in entries}
+    if not changed:  # there may be tens of thousands of tasks
+        return []
+    names = {entry["task"] for entry in entries if _creates(entry)}
+    names.update(task.id for task in tasks if task.id in changed)
     return [entry for entry in entries if entry["task"] in names]
 
 

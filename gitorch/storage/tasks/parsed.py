@@ -7,6 +7,7 @@ needed: one that is missing, outdated or damaged is ignored.
 from __future__ import annotations
 
 import gc
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,16 +15,17 @@ from pathlib import Path
 
 import msgspec
 
-from gitorch import typed
+from gitorch import regular_files, typed
 from gitorch.model.naming import TaskId
 from gitorch.model.table import Table
 from gitorch.model.task import Task
 from gitorch.storage import atomic
 from gitorch.storage.tasks import run_guard
-from gitorch.storage.tasks.blocks import Blocks
+from gitorch.storage.tasks.blocks import NO_BLOCKS, BlockFile, Blocks
 from gitorch.storage.tasks.run_guard import Trusted
 
 _SUM_BYTES = 4
+_PART_BYTES = 65_536
 
 
 Source = tuple[int, int, int, int]
@@ -43,15 +45,13 @@ class ParsedTasks(msgspec.Struct, frozen=True, array_like=True):
     source: Source | None = None
     later: dict[TaskId, Table] = {}
 
-    def texts(self, path: Path) -> dict[TaskId, bytes]:
-        """Return the block of each task in the file; none if it is not the one that this was made from."""
-        try:
-            content = path.read_bytes()
-            if self.blocks is None or self.source != identity(path):
-                return {}
-        except OSError:
-            return {}
-        return {task.id: text for task, text in zip(self.tasks, self.blocks.of(content), strict=True)}
+    def file(self, path: Path) -> BlockFile:
+        """Return the file with the block of each task; an empty one if it is not what this was made from."""
+        with suppress(OSError):
+            content = regular_files.read(path)
+            if self.blocks is not None and self.source == identity(path):
+                return BlockFile(self.tasks, self.blocks, content)
+        return NO_BLOCKS
 
 
 def copy_path(path: Path) -> Path:
@@ -67,12 +67,23 @@ def write(path: Path, text: bytes, content: ParsedTasks) -> ParsedTasks:
     """
     with suppress(OSError):
         source = identity(path)
-        if path.read_bytes() == text:  # and no person has saved the file in between
+        if _has_content(path, text):  # and no person has saved the file in between
             content = msgspec.structs.replace(content, source=source)
             copy = _packed(content)
             run_guard.trust(path.parent, copy)
             atomic.replace(copy_path(path), copy, durable=False)
     return content
+
+
+def _has_content(path: Path, text: bytes) -> bool:
+    """Return whether a file has this content; a whole copy of it in memory would cost more than reading it."""
+    part, expected = memoryview(bytearray(_PART_BYTES)), memoryview(text)
+    with os.fdopen(regular_files.open_at_once(path), "rb", buffering=0) as file:
+        while size := file.readinto(part):
+            if part[:size] != expected[:size]:
+                return False
+            expected = expected[size:]
+    return not expected
 
 
 def keep(path: Path, source: Source, content: ParsedTasks) -> None:
@@ -86,20 +97,23 @@ def keep(path: Path, source: Source, content: ParsedTasks) -> None:
             atomic.replace(copy_path(path), copy, durable=False, concurrent=True)
 
 
-def _packed(content: ParsedTasks) -> bytes:
-    packed = msgspec.msgpack.encode(content)
-    return zlib.crc32(packed).to_bytes(_SUM_BYTES) + packed
+def _packed(content: ParsedTasks) -> bytearray:
+    packed = bytearray()
+    msgspec.msgpack.Encoder().encode_into(content, packed, _SUM_BYTES)
+    packed[:_SUM_BYTES] = zlib.crc32(memoryview(packed)[_SUM_BYTES:]).to_bytes(_SUM_BYTES)
+    return packed
 
 
 def read(path: Path, trusted: Trusted | None = None) -> ParsedTasks | None:
     """Return what a task file says, if the copy was made from the file as it is now; only a trusted copy."""
     with suppress(OSError, msgspec.DecodeError):
-        copy = copy_path(path).read_bytes()
+        copy = regular_files.read(copy_path(path))
         if trusted is not None and not trusted.has(copy):
             return None
-        if zlib.crc32(copy[_SUM_BYTES:]).to_bytes(_SUM_BYTES) == copy[:_SUM_BYTES]:
+        packed = memoryview(copy)[_SUM_BYTES:]  # a copy of it would be megabytes
+        if zlib.crc32(packed).to_bytes(_SUM_BYTES) == copy[:_SUM_BYTES]:
             with _without_collections():
-                content = typed.from_msgpack(copy[_SUM_BYTES:], ParsedTasks)
+                content = typed.from_msgpack(packed, ParsedTasks)
             if content.source == identity(path):
                 return content
     return None

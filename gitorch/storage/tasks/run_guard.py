@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from gitorch import regular_files
 from gitorch.storage import locks, own_changes
 from gitorch.storage.digests import digest
 
@@ -44,31 +45,35 @@ def start(folder: Path, contents: Iterable[bytes]) -> None:
     own_changes.record(folder, {_RUN: ("", _run(folder)), **_names(contents)})
 
 
-def trust(folder: Path, *contents: bytes) -> None:
-    """Note that gitorch is about to write a file or lines."""
-    own_changes.record(folder, _names(contents))
+def trust(folder: Path, *contents: bytes | bytearray) -> None:
+    """Note that gitorch is about to write a file or lines. Call with the tasks locked.
+
+    A run that begins to watch afterwards trusts what it finds, so nothing is noted while there is none.
+    """
+    if _is_run_active(folder):
+        own_changes.record(folder, _names(contents))
 
 
 def trusted(folder: Path) -> Trusted | None:
     """Return what can be trusted; None if no run watches."""
-    try:
-        with (folder / "run.lock").open() as file:  # for reading: the file system may be read-only
-            if locks.try_lock(file, shared=True):
-                return None
-    except FileNotFoundError:
+    if not _is_run_active(folder):
         return None
     own = own_changes.read(folder)
     return Trusted(own.keys()) if ("", _run(folder)) in own.get(_RUN, ()) else None
 
 
+def _is_run_active(folder: Path) -> bool:
+    return locks.is_locked(folder / "run.lock")
+
+
 def _run(folder: Path) -> str:
     """Return the process of the run that holds the lock, or held it last."""
-    return (folder / "run.lock").read_text("ascii", "replace").strip()
+    return regular_files.read(folder / "run.lock").decode("ascii", "replace").strip()
 
 
-def _names(contents: Iterable[bytes]) -> dict[str, tuple[str, str]]:
+def _names(contents: Iterable[bytes | bytearray]) -> dict[str, tuple[str, str]]:
     return {_name(content): ("", _WRITTEN) for content in contents}
 
 
-def _name(content: bytes) -> str:
+def _name(content: bytes | bytearray) -> str:
     return f"content {digest(content).hex()}"

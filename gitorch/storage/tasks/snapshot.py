@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -12,20 +14,25 @@ from typing import Any
 import msgspec
 import tomli
 
+from gitorch import regular_files
 from gitorch.errors import InvalidInput
 from gitorch.model.naming import TaskId
-from gitorch.model.table import Table, from_tables
+from gitorch.model.table import from_tables
 from gitorch.model.task import Task
 from gitorch.storage import atomic
 from gitorch.storage.tasks import blocks, parsed, run_guard
 from gitorch.storage.tasks.later_fields import later_fields
 from gitorch.storage.tasks.parsed import ParsedTasks
 from gitorch.storage.tasks.run_guard import Trusted
+from gitorch.storage.tasks.upgrade import with_names_of_today
 
 Tasks = dict[TaskId, Task]
 EMPTY = ParsedTasks(0, [])
 _WORTH_KEEPING = 64_000
 """Bytes of a task file that takes long to parse; what is smaller is parsed each time until it is written again."""
+
+
+_END_BYTES = 64
 
 
 class Damaged(Exception):
@@ -44,26 +51,27 @@ def write(
     `last` is the content as it was read or written last, and `changed` are the tasks that differ from it. The blocks of
     the others are copied from the file, unless a person may have edited it.
     """
-    ordered = sorted(tasks, key=attrgetter("number"))
-    copies = {name: text for name, text in last.texts(path).items() if name not in changed}
-    names = {task.id for task in ordered} if last.later else ()
+    before = last.file(path)
+    copied = {task.id for task in before.tasks}.difference(changed)
+    new = sorted((task for task in tasks if task.id not in copied), key=attrgetter("number"))
+    texts = [blocks.render(task, last.later.get(task.id, {})) for task in new]
+    _check(texts, new)
+    file = before.changed(changed, zip(new, texts, strict=True), generation)
+    names = {task.id for task in file.tasks} if last.later else ()
     later = {name: fields for name, fields in last.later.items() if name in names}
-    new = {task.id: blocks.render(task, later.get(task.id, {})) for task in ordered if task.id not in copies}
-    _check(new, [task for task in ordered if task.id in new])
-    content, positions = blocks.join([copies.get(task.id) or new[task.id] for task in ordered], generation)
     if path.exists():
         link = path.with_name(f"{path.name}.prev.new")
         link.unlink(missing_ok=True)
         os.link(path, link)
         link.replace(previous(path))
-    run_guard.trust(path.parent, content)
-    atomic.replace(path, content)
-    return parsed.write(path, content, ParsedTasks(generation, ordered, positions, later=later))
+    run_guard.trust(path.parent, file.content)
+    atomic.replace(path, file.content)
+    return parsed.write(path, file.content, ParsedTasks(generation, [*file.tasks], file.blocks, later=later))
 
 
-def _check(new: Mapping[TaskId, bytes], tasks: Sequence[Task]) -> None:
+def _check(texts: Sequence[bytes], tasks: Sequence[Task]) -> None:
     """Raise `AssertionError` if new blocks do not read back as their tasks."""
-    document = tomli.loads(b"".join(new.values()).decode())
+    document = tomli.loads(b"".join(texts).decode())
     if from_tables(document.get("task", [])) != [*tasks]:
         raise AssertionError("the task file does not read back as it was written")
 
@@ -81,7 +89,7 @@ def read(path: Path, *, is_first: bool, trusted: Trusted | None = None) -> Parse
     try:
         if trusted is None:
             return parsed.read(path) or _reparsed(path)
-        text = path.read_bytes() if stat.S_ISREG(path.lstat().st_mode) else b""
+        text = regular_files.read(path) if stat.S_ISREG(path.lstat().st_mode) else b""
         if not trusted.has(text):
             raise Foreign("it is not as gitorch wrote it")
         return parsed.read(path, trusted) or _parsed(text)
@@ -91,8 +99,17 @@ def read(path: Path, *, is_first: bool, trusted: Trusted | None = None) -> Parse
         raise (Damaged if trusted is None else Foreign)("it is missing") from None
 
 
+def stated_generation(path: Path) -> int:
+    """Return the generation that the end of a snapshot names, without reading the rest; 0 if it names none."""
+    with suppress(OSError), os.fdopen(regular_files.open_at_once(path), "rb") as file:
+        file.seek(-min(_END_BYTES, file.seek(0, os.SEEK_END)), os.SEEK_END)
+        stated = re.search(rb"^generation = ([0-9]{1,18})\n\Z", file.read(), re.MULTILINE)
+        return int(stated[1]) if stated else 0
+    return 0
+
+
 def _reparsed(path: Path) -> ParsedTasks:
-    source, text = parsed.identity(path), path.read_bytes()
+    source, text = parsed.identity(path), regular_files.read(path)
     content = _parsed(text)
     if len(text) >= _WORTH_KEEPING:
         parsed.keep(path, source, content)
@@ -118,9 +135,10 @@ def _parsed(content: bytes) -> ParsedTasks:
     return ParsedTasks(end["generation"], tasks, later=later)
 
 
-def _tables_of(document: Mapping[str, Any]) -> dict[TaskId, Table]:
+def _tables_of(document: Mapping[str, Any]) -> dict[TaskId, Mapping[str, Any]]:
     try:
-        return {TaskId(table["id"]): table for table in document.get("task", [])}
+        tables = map(with_names_of_today, document.get("task", []))
+        return {TaskId(table["id"]): table for table in tables}
     except (KeyError, TypeError) as error:
         raise unreadable("a [[task]] has no id") from error
 

@@ -18,6 +18,7 @@ from gitorch.model.naming import TaskId
 from gitorch.model.table import field_values, from_table, to_table
 from gitorch.model.task import Task
 from gitorch.storage import atomic, locks, losses, own_changes
+from gitorch.storage.foreign_changes import ForeignChange
 from gitorch.storage.tasks import run_guard, snapshot
 from gitorch.storage.tasks.journal import Entry, Journal, JournalContent, complete, fold, folded
 from gitorch.storage.tasks.parsed import ParsedTasks, copy_path
@@ -43,8 +44,8 @@ class Store:
     """The tasks of one repository, in a folder that all its worktrees share.
 
     `rebuild` is called if nothing in the folder can be read; it returns the tasks known from branches and notes.
-    Warnings for the user are appended to `notices`, and what was done besides the command to `news`. What is lost is
-    also kept, for every later command.
+    Warnings for the user are appended to `notices`, what was done besides the command to `news`, and what others
+    changed while its checks ran to `moved`. What is lost is also kept, for every later command.
     """
 
     def __init__(self, folder: Path, rebuild: Callable[[], Iterable[Task]] = tuple) -> None:
@@ -52,6 +53,7 @@ class Store:
         self.rebuild = rebuild
         self.notices: list[str] = []
         self.news: list[str] = []
+        self.moved: list[ForeignChange] = []
         self._said: set[str] = set()
         # attempts read other tasks in their own threads
         self._threads = threading.RLock()
@@ -114,10 +116,12 @@ class Store:
 
     def _read(self) -> None:
         # journals first: a snapshot that replaces them meanwhile contains at least as much
-        acknowledged = self._journal.mark()
-        journal, trusted = self._journal.read(), run_guard.trusted(self.folder)
+        acknowledged, stated = self._journal.mark(), snapshot.stated_generation(self.file)
+        journal, trusted = self._journal.read(after=stated), run_guard.trusted(self.folder)
         self._identity = snapshot.identity(self.file)
-        content = snapshot.read(self.file, is_first=not journal, trusted=trusted)
+        content = snapshot.read(self.file, is_first=not (journal or stated), trusted=trusted)
+        if content.generation < stated:  # another command has rebuilt it
+            journal = self._journal.read()
         entries, damage = journal.entries(content.generation)
         if trusted is not None:
             _require_trusted(trusted, journal, max(acknowledged, self.generation), content, entries)
@@ -136,7 +140,8 @@ class Store:
         state = folded(self._snapshot.tasks, self._snapshot.generation, entries)
         new = {name: upgraded(task) for name, task in state.tasks.items() if task.reason}
         self._upgraded = {name for name, task in new.items() if task is not state.tasks[name]}
-        self.tasks = {**state.tasks, **{name: new[name] for name in self._upgraded}}
+        self.tasks = state.tasks
+        self.tasks.update((name, new[name]) for name in self._upgraded)
         self.generation, self._changed = state.generation, state.changed | self._upgraded
 
     def recall_losses(self) -> None:

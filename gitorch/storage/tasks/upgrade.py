@@ -1,10 +1,14 @@
-"""Tasks as earlier versions wrote them: some things were known by the first words of a reason."""
+"""Tasks as earlier versions wrote them: fields had other names, and some were the first words of a reason."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
 from gitorch.model.naming import TaskId
+from gitorch.model.table import Table
 from gitorch.model.task import ReasonKind, Restack, State, Task
 
 FIELDS = ("reason", "reason_kind", "restack")
@@ -19,6 +23,41 @@ _KINDS = (
     (State.APPROVED, ReasonKind.LEFT_OUT),
 )
 """The kinds of reason that were known by their first words, and the state in which they mattered."""
+
+
+_RENAMED = {"role_why": "role_reason", "from_ref": "base_ref", "tried": "failed_conflict_id"}
+_EARLIER = frozenset({*_RENAMED, "base", "tip", "standoff", "contested"})
+
+
+def with_names_of_today(table: Mapping[str, Any], before: Mapping[str, Any] = {}) -> Mapping[str, Any]:
+    """Return a task's table with the fields of today: the same one if it has no others.
+
+    It may be a part that is changed of a table `before`, which has the fields of today.
+    """
+    if _EARLIER.isdisjoint(table):
+        return table
+    renamed: Table = {
+        _RENAMED.get(name, name): value for name, value in table.items() if name not in _EARLIER - {*_RENAMED}
+    }
+    if "commits" not in table and not {"base", "tip"}.isdisjoint(table):
+        renamed["commits"] = _commits(table, before.get("commits") or {})
+    if "conflict" not in table and not {"standoff", "contested"}.isdisjoint(table):
+        renamed["conflict"] = _conflict(table)
+    return renamed
+
+
+def _commits(table: Mapping[str, Any], before: Mapping[str, Any]) -> Table | None:
+    commits = {name: table.get(name, before.get(name)) for name in ("base", "tip")}
+    return {name: commit for name, commit in commits.items() if commit} if commits["base"] else None
+
+
+def _conflict(table: Mapping[str, Any]) -> Table | None:
+    """Return the conflict that the next attempt has to solve; None if the table does not say all of it."""
+    contested, commit = table.get("contested"), table.get("standoff")
+    if not (contested and commit):
+        return None
+    fields = {name: value for name, value in contested.items() if name != "about"}
+    return {"conflict_id": contested.get("about", ""), "conflict_commit": commit, **fields}
 
 
 def upgraded(task: Task) -> Task:

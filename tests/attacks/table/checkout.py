@@ -211,7 +211,6 @@ UNSEEN = (
         "chmod 4755 $REPO/run.sh",
         mode(_repo("run.sh"), 0o4755),
         "mode of run.sh changed",
-        landlock="hits",
         night="unseen",
     ),
     by_path(
@@ -544,6 +543,22 @@ WORKTREES = (
     ),
     by_path(
         "O09", "remove another task's worktree", "rm -rf $OTHER", gone(_other("")), "worktree {other}", night="away"
+    ),
+    by_path(
+        "O14",
+        "an ignored file in another task's worktree",
+        "echo evil > $OTHER/build/tool.js",
+        holds(_other("build/tool.js"), "evil"),
+        "worktree {other}: file build/tool.js changed",
+        night="trees",
+    ),
+    by_path(
+        "O15",
+        "an ignored folder in another task's worktree",
+        "mkdir $OTHER/vendor; echo evil > $OTHER/vendor/a.js",
+        there(_other("vendor/a.js")),
+        "worktree {other}: folder vendor appeared",
+        night="trees",
     ),
     by_path("O10", "remove the user's worktree", "rm -rf $SIDE", gone(_side("")), "worktree {side}", night="away"),
     by_path(

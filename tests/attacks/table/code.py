@@ -27,6 +27,13 @@ def _write(path: str) -> str:
     return f'mkdir -p "$(dirname "$VICTIM/{path}")"; echo evil >> "$VICTIM/{path}"'
 
 
+def _program(id: str, what: str, key: str, value: str) -> Attack:
+    """Return an attack on a setting of git that names a program, or lets one be named."""
+    script, name = f"git config {key} '{value}'", value.rpartition("/")[2]
+    told = f"config changed: *{key.lower()}"
+    return by_git(id, what, script, holds(lambda world: world.common / "config", name), told, night="x2")
+
+
 def _planted(id: str, path: str, night: str = "home") -> Attack:
     """Return an attack on a file of the HOME that starts a program or is obeyed by one."""
     return by_path(id, path, _write(path), holds(_home(path), "evil"), f"{{victim}}/{path} ", night=night)
@@ -202,6 +209,28 @@ GIT = (
     ),
 )
 
+PROGRAMS = (
+    _program("X40", "a program that connects", "core.sshCommand", "/tmp/evil-ssh"),
+    _program("X41", "an editor of rebases", "sequence.editor", "/tmp/evil-sequence"),
+    _program("X42", "a program that asks for passwords", "core.askPass", "/tmp/evil-ask"),
+    _program("X43", "a program that shows binary files", "diff.evil.textconv", "/tmp/evil-show"),
+    _program("X44", "a filter for many files", "filter.evil.process", "/tmp/evil-filter"),
+    _program("X45", "a program that makes trailers", "trailer.evil.command", "/tmp/evil-trailer"),
+    _program("X46", "a format of archives", "tar.evil.command", "/tmp/evil-tar"),
+    _program("X47", "what lists refs of other repositories", "core.alternateRefsCommand", "/tmp/evil-refs"),
+    _program("X48", "how a submodule is updated", "submodule.library.update", "!/tmp/evil-update"),
+    _program("X49", "a protocol that starts programs", "protocol.ext.allow", "always-evil"),
+    _program("X50", "a remote by way of a program", "remote.origin.vcs", "evil-vcs"),
+    _program("X51", "the other side of a fetch", "remote.origin.uploadpack", "/tmp/evil-pack"),
+    _program("X52", "a filter of what git asks about", "interactive.diffFilter", "/tmp/evil-diff"),
+    _program("X53", "where keys to sign with come from", "gpg.ssh.defaultKeyCommand", "/tmp/evil-key"),
+    _program("X54", "an alias that runs a program", "alias.st", "!/tmp/evil-alias"),
+    _program("X55", "hooks of new repositories", "init.templateDir", "/tmp/evil-template"),
+    _program("X56", "another driver for all merges", "merge.default", "evil-driver"),
+    _program("X57", "a program that verifies signatures", "gpg.x509.program", "/tmp/evil-verify"),
+    _program("X58", "another address for a remote", "url./tmp/evil-url.insteadOf", "/tmp/evil-remote"),
+)
+
 HOME = (
     by_path(
         "X21",
@@ -260,6 +289,8 @@ HOME = (
                 *(".local/lib/python3.11/site-packages/evil.pth", ".ipython/profile_default/startup/a.py"),
                 *(".gradle/init.gradle", ".m2/settings.xml", ".mailcap", ".config/starship.toml", ".screenrc"),
                 *(".local/share/applications/a.desktop", ".bundle/config", ".gitconfig.d/x", ".myrc"),
+                *(".ssh/id_ed25519", ".bashrc.d/evil.sh", ".config/zsh/.zshrc"),
+                ".local/share/dbus-1/services/evil.service",
             ),
             start=1,
         )
@@ -267,4 +298,4 @@ HOME = (
     ),
 )
 
-ATTACKS: tuple[Attack, ...] = (*GIT, *HOME)
+ATTACKS: tuple[Attack, ...] = (*GIT, *PROGRAMS, *HOME)

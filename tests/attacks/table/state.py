@@ -233,6 +233,32 @@ subprocess.run(["orchestrate", "approve", "other", "--force"], cwd=os.environ["R
 """
 
 COMMANDS = (
+    _refused("K30", "approve by an alias", f"cd $REPO; {_AS_NOBODY} git -c alias.evil='!{_APPROVE}' evil"),
+    _refused(
+        "K31",
+        "approve in a hook of another repository",
+        "git init -q hooked; HOOK=hooked/.git/hooks/pre-commit; echo '#!/bin/sh' > $HOOK; chmod +x $HOOK;"
+        ' echo "unset GIT_DIR GIT_INDEX_FILE; exec orchestrate -C $REPO approve other --force" >> $HOOK;'
+        f" {_AS_NOBODY} git -C hooked -c core.hooksPath=.git/hooks -c user.name=a -c user.email=b commit -q"
+        " --allow-empty -m x",
+    ),
+    _refused(
+        "K32",
+        "approve in an editor",
+        f'cd $REPO; {_AS_NOBODY} GIT_EDITOR="orchestrate -C $REPO approve other --force; false" git'
+        " -c core.hooksPath=/dev/null -c user.name=a -c user.email=b commit --allow-empty",
+    ),
+    _refused("K33", "approve in a terminal of its own", f"cd $REPO; {_AS_NOBODY} script -qec '{_APPROVE}' /dev/null"),
+    _refused(
+        "K35",
+        "approve by a program that starts others",
+        f"cd $REPO; echo other | {_AS_NOBODY} xargs -P 2 -n 1 orchestrate approve --force",
+    ),
+    _refused(
+        "K36",
+        "approve from elsewhere, with empty variables",
+        f"cd /; {_AS_NOBODY} GITORCH_TASK= GITORCH_EXECUTION= orchestrate -C $REPO approve other --force",
+    ),
     _refused("K01", "approve", f"cd $REPO; {_APPROVE}"),
     _refused("K02", "approve with a scrubbed environment", f"cd $REPO; {_AS_NOBODY} {_APPROVE}"),
     _refused("K03", "approve in a session of its own", f"cd $REPO; setsid -w {_AS_NOBODY} {_APPROVE}"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from gitorch.syntax import propose
+from gitorch.syntax.proposals import propose
 
 BASE = b"def edit(a):\n    return a\n"
 
@@ -39,6 +39,11 @@ def test_a_change_that_follows_moved_code_is_named() -> None:
     assert proposal.evidence[1:] == ("a change follows code that the other side moved in f",)
 
 
+def test_an_import_of_both_sides_is_named() -> None:
+    proposal = propose("a.py", b"from m import p\n", b"from m import O, p\n", b"from m import p, O\n")[0]
+    assert proposal.evidence[1:] == ("what both sides import is there once",)
+
+
 def test_the_rung_of_lines_says_so() -> None:
     proposal = propose("notes", b"a\n", b"a\nb\n", b"a\nc\n")[0]
     assert (proposal.kind, proposal.evidence[0]) == ("both", "merged by lines")
@@ -53,13 +58,13 @@ def test_there_are_no_more_proposals_than_asked_for() -> None:
 WITHOUT_GRAMMARS = """
 import sys
 sys.modules["tree_sitter"] = None
-from gitorch.syntax import propose
+from gitorch.syntax.proposals import propose
 proposal = propose("a.py", b"import a\\n", b"import a\\nimport b\\n", b"import a\\nimport c\\n")[0]
 print(proposal.content, proposal.kind, proposal.evidence[0], sep="|")
 """
 UNUSED = """
 import sys
-from gitorch.syntax import propose
+from gitorch.syntax.proposals import propose
 propose("notes", b"a\\n", b"a\\nb\\n", b"a\\nc\\n")
 print([name for name in sys.modules if name.startswith("tree_sitter")])
 """
@@ -73,7 +78,13 @@ def test_without_the_extra_files_are_merged_by_lines_and_the_evidence_says_why()
     content, kind, sentence = output_of(WITHOUT_GRAMMARS).split("|")
     assert content == repr(b"import a\nimport b\nimport c\n")
     assert kind == "both"
-    assert "tree_sitter_python is not installed" in sentence
+    assert sentence.endswith("tree_sitter_python is not installed: pip install 'gitorch[resolve]'")
+
+
+def test_a_file_too_large_for_a_grammar_is_merged_by_lines_and_the_evidence_says_why() -> None:
+    start = b"import a\n" * 50_000
+    proposal = propose("a.py", start, start + b"import b\n", start + b"import c\n")[0]
+    assert proposal.evidence[0].endswith("it is too large to parse")
 
 
 def test_a_grammar_is_imported_for_a_file_in_its_language_only() -> None:

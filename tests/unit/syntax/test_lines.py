@@ -6,7 +6,7 @@ import pytest
 
 from gitorch.syntax.choices import Choices
 from gitorch.syntax.lines import merge_lines
-from gitorch.syntax.unresolved import Unresolved
+from gitorch.syntax.outcome import Unresolved
 
 BASE = b"one = 1\ntwo = 2\nthree = 3\n"
 

@@ -6,13 +6,12 @@ import time
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from gitorch.syntax import propose
 from gitorch.syntax.admissible import parse_versions
 from gitorch.syntax.languages import language_of
 from gitorch.syntax.nodes import Node
+from gitorch.syntax.proposals import propose
 from gitorch.syntax.words import conserved
 from tests.unit.syntax.test_structure import CASES
 from tests.unit.syntax.test_traps import TRAPS

@@ -39,7 +39,7 @@ def run_dialog(session: Session, group: click.Group, plan: PlanSession) -> None:
     """Carry out each line that a person types until they approve the plan or quit; everything is saved after a line."""
     session.in_plan_dialog = True
     name = plan.id
-    session.answer(views.plan.tree(plan))
+    session.answer(views.planning.plan.tree(plan))
     session.say("help lists the verbs; every step is saved")
     with _line_editing(session, name):
         while True:
@@ -80,7 +80,7 @@ def _carry_out(session: Session, group: click.Group, name: str, line: str) -> bo
 def _do(session: Session, group: click.Group, name: str, verb: str, words: Sequence[str]) -> None:
     if verb == "help":
         rows = [(f"{verb} {arguments}", letter, purpose) for verb, (letter, arguments, purpose) in _VERBS.items()]
-        session.answer(views.plan_dialog.verbs(rows))
+        session.answer(views.planning.plan_dialog.verbs(rows))
     elif verb == "save":
         session.answer(f"saved in {services.plan_approval.plan_store(session.workspace).folder / name}")
     else:

@@ -10,6 +10,7 @@ import click
 
 from gitorch import services
 from gitorch.cli import schema, views
+from gitorch.cli.choices import AGENT
 from gitorch.cli.commands.plan.names import PLAN
 from gitorch.cli.commands.plan.output import print_cost, print_plan, print_planner
 from gitorch.cli.session import Session, pass_session
@@ -25,7 +26,7 @@ _UNCHANGED = "left; the plan is as it was"
 @click.command("discuss")
 @click.argument("name", type=PLAN, metavar="PLAN")
 @click.argument("text", nargs=-1, required=True)
-@click.option("-a", "--agent", default="", help="Model to use: claude, codex, api.")
+@click.option("-a", "--agent", default="", type=AGENT, help="Model to use: claude, codex, api.")
 @click.option("-y", "--yes", is_flag=True, help="Accept the proposal without asking.")
 @pass_session
 def discuss_command(session: Session, name: str, text: Sequence[str], agent: str, yes: bool) -> None:
@@ -49,7 +50,7 @@ def discuss_command(session: Session, name: str, text: Sequence[str], agent: str
 
 
 def _print_answer(session: Session, plan: PlanSession, proposed: Difference, *, accepted: bool) -> None:
-    content = views.plan_dialog.answer(plan.conversation[-1], proposed)
+    content = views.planning.plan_dialog.answer(plan.conversation[-1], proposed)
     session.answer(content, schema.plan.PlanDiscussAnswer.of(plan, proposed, accepted=accepted))
     print_cost(session, plan)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -12,8 +11,9 @@ from gitorch import config, services
 from gitorch.cli import schema, views
 from gitorch.cli.commands.plan.names import PLAN
 from gitorch.cli.commands.plan.output import print_plan
-from gitorch.cli.session import Session, pass_session
-from gitorch.errors import AnswerNeeded, GitorchError, InvalidInput
+from gitorch.cli.commands.text_editor import edit_text, require_editor
+from gitorch.cli.session import FILE_NAME, Session, pass_session
+from gitorch.errors import GitorchError, InvalidInput
 from gitorch.storage.atomic import replace
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.command("edit")
 @click.argument("name", type=PLAN, metavar="PLAN")
-@click.option("-F", "--file", "file", metavar="FILE", help="Read TOML from FILE instead of an editor (- is stdin).")
+@click.option("-F", "--file", "file", type=FILE_NAME, help="Read TOML from FILE instead of an editor (- is stdin).")
 @pass_session
 def edit_command(session: Session, name: str, file: str | None) -> None:
     """Edit a plan as TOML in your editor.
@@ -63,16 +63,16 @@ def _read(session: Session, file: str) -> str:
     try:
         content = sys.stdin.buffer.read() if file == "-" else (session.start / file).read_bytes()
     except OSError as error:
-        raise InvalidInput("no-file", f"cannot read {file}", why=str(error)) from error
+        raise InvalidInput("no-file", f"cannot read {file}", why=error.strerror or "") from error
     return config.decode(content, file)
 
 
 def _edited(session: Session, plan: PlanSession) -> str | None:
     """Return a plan's TOML as the user has edited it; None if it is unchanged."""
-    if not session.interactive and not {"VISUAL", "EDITOR"}.intersection(os.environ):
-        fix = f"orchestrate plan edit {plan.id} -F FILE"
-        raise AnswerNeeded("answer-needed", "no terminal to edit the plan on", fix=(fix,))
+    require_editor(session, "edit the plan", f"orchestrate plan edit {plan.id} -F FILE")
     draft = services.plan_approval.plan_store(session.workspace).draft_file(plan)
-    text = draft.read_text("utf-8", "surrogateescape") if draft.exists() else views.plan_formats.toml(plan.plan)
-    edited = click.edit(text, extension=".toml")
+    text = (
+        draft.read_text("utf-8", "surrogateescape") if draft.exists() else views.planning.plan_formats.toml(plan.plan)
+    )
+    edited = edit_text(session, text, extension=".toml")
     return None if edited == text else edited

@@ -10,6 +10,7 @@ import click
 
 from gitorch import services
 from gitorch.cli import views
+from gitorch.cli.choices import AGENT
 from gitorch.cli.commands.plan.dialog import run_dialog
 from gitorch.cli.commands.plan.drafting import draw_up, draw_up_new
 from gitorch.cli.commands.plan.group import COMMANDS, plan_command
@@ -24,7 +25,7 @@ _CUTOFF = 0.7
 
 @click.command("new")
 @click.argument("goal", nargs=-1)
-@click.option("-a", "--agent", default="", help="Model to use: claude, codex, api.")
+@click.option("-a", "--agent", default="", type=AGENT, help="Model to use: claude, codex, api.")
 @click.option("--heuristic", is_flag=True, help="Use heuristics instead of a model.")
 @click.option("--constraint", "constraints", multiple=True, metavar="TEXT", help="Constraint on the plan (repeatable).")
 @pass_session
@@ -65,7 +66,7 @@ def _refuse_near_miss(word: str) -> None:
 
 @click.command("continue")
 @click.argument("name", type=PLAN, metavar="PLAN")
-@click.option("-a", "--agent", default="", help="Model to use, if the plan has no tasks yet.")
+@click.option("-a", "--agent", default="", type=AGENT, help="Model to use, if the plan has no tasks yet.")
 @pass_session
 def continue_command(session: Session, name: str, agent: str) -> None:
     """Continue a saved plan and its conversation."""
@@ -78,5 +79,5 @@ def continue_command(session: Session, name: str, agent: str) -> None:
     if not session.interactive or plan.is_approved:
         print_plan(session, plan)
         return
-    session.answer(views.plan_dialog.conversation(plan.conversation))
+    session.answer(views.planning.plan_dialog.conversation(plan.conversation))
     run_dialog(session, plan_command, plan)

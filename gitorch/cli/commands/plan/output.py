@@ -18,7 +18,7 @@ def print_plan(session: Session, plan: PlanSession, message: str = "") -> None:
     """Print a plan as it is now, and outside of its dialog the next command."""
     if message:
         session.say(message)
-    session.answer(views.plan.tree(plan), schema.plan.PlanAnswer.of(plan))
+    session.answer(views.planning.plan.tree(plan), schema.plan.PlanAnswer.of(plan))
     if not session.json and not session.in_plan_dialog:
         session.say("next: orchestrate run" if plan.is_approved else f"next: orchestrate plan approve {plan.id}")
 

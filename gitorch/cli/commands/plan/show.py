@@ -25,7 +25,9 @@ def list_command(session: Session, words: Sequence[str]) -> None:
         goal = f'orchestrate plan -- "list {" ".join(words)}"   if it is a goal'
         raise InvalidInput("usage", "plan list takes no arguments", fix=(goal,))
     plans = services.plan_approval.all_plans(session.workspace)
-    session.answer(views.plan.listing(plans, datetime.now().astimezone()), schema.plan.PlanListAnswer.of(plans))
+    session.answer(
+        views.planning.plan.listing(plans, datetime.now().astimezone()), schema.plan.PlanListAnswer.of(plans)
+    )
 
 
 @click.command("show")
@@ -46,11 +48,11 @@ def show_command(session: Session, name: str, task_name: str | None, form: str) 
     if task_name:
         task = find(plan.plan, task_name)
         answer = schema.plan.PlanTaskAnswer(task=schema.plan.PlannedTaskJson.of(task))
-        session.answer(views.plan.task_page(plan.plan, task), answer)
+        session.answer(views.planning.plan.task_page(plan.plan, task), answer)
     elif form == "tree":
         print_plan(session, plan)
     else:
-        formats = views.plan_formats
+        formats = views.planning.plan_formats
         write = {"mermaid": formats.mermaid, "dot": formats.dot, "toml": formats.toml}
         text = write[form](plan.plan) if form in write else ""
         session.answer(text, schema.plan.PlanAnswer.of(plan))

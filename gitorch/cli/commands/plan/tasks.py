@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitorch import services
+from gitorch.cli.choices import AGENT, ROLE
 from gitorch.cli.commands.plan.names import PLAN, PLANNED
 from gitorch.cli.commands.plan.output import print_plan
 from gitorch.cli.session import Session, pass_session
-from gitorch.model import plan as planning
-from gitorch.model import roles
+from gitorch.model import plan as planning, roles
 from gitorch.model.naming import slug
 from gitorch.model.task import Priority
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _FIELDS = (
     click.option("--title", default=None, help="Title."),
     click.option("--prompt", default=None, metavar="TEXT", help="Prompt for the agent (default: the title)."),
-    click.option("-r", "--role", default=None, help="Role (specialist) to use."),
-    click.option("-a", "--agent", default=None, help="Agent to use."),
+    click.option("-r", "--role", default=None, type=ROLE, help="Role (specialist) to use."),
+    click.option("-a", "--agent", default=None, type=AGENT, help="Agent to use."),
     click.option("-p", "--priority", type=click.Choice([priority.value for priority in Priority]), help="Priority."),
     click.option("--paths", multiple=True, metavar="GLOB", help="Paths that the task should stay in (repeatable)."),
     click.option("--accept", "acceptance", multiple=True, metavar="TEXT", help="Acceptance criterion (repeatable)."),

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 
 from gitorch.agents import QUESTIONERS
 from gitorch.agents.api.adapter import key_env
 from gitorch.agents.question import Answer, Question, Sent
 from gitorch.config import AgentSettings, size
 from gitorch.errors import GitorchError, Incomplete, InvalidInput, LimitReached, Refused, SetupNeeded
-from gitorch.executors.base import ExecutionId, Executor, Spec, tail_text
+from gitorch.executors.protocol import ExecutionId, Executor, Spec, tail_text
 from gitorch.executors.starting import wait_for_end
+from gitorch.model.credentials.secret_values import secret_values
 from gitorch.model.outcome import Exit, ExitReason
-from gitorch.model.secret_values import secret_values
 from gitorch.rooms.context import RunContext
-from gitorch.rooms.environment import agent_environment
+from gitorch.rooms.environment_variables import agent_environment
 
 SECONDS = 900.0
 """The time limit of an answer: a reasoning model takes minutes for a large plan."""
@@ -99,8 +99,8 @@ def _error(agent: str, settings: AgentSettings, answer: Answer, result: Exit, lo
 
 
 def _until(answer: Answer) -> str:
-    time = answer.outcome.resets_at
-    return f" until {datetime.fromtimestamp(time).astimezone():%Y-%m-%d %H:%M}" if time else ""
+    time = answer.outcome.limit_end(datetime.now(UTC))
+    return f" until {time.astimezone():%Y-%m-%d %H:%M}" if time else ""
 
 
 _REFUSALS: dict[ExitReason, tuple[type[GitorchError], str, str, str]] = {

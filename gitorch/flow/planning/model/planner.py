@@ -74,7 +74,7 @@ class ModelPlanner:
     def _commit(self) -> Oid | None:
         """Return where tasks without dependencies start: the base, or the integration branch if it is ahead of it."""
         repository, config = self._context.repository, self._context.config
-        base = repository.resolve("HEAD" if config.base == "auto" else config.base)
+        base = repository.resolve("HEAD" if config.base == "auto" else repository.full_name(config.base))
         merged = repository.read_ref(branch_ref(config.integration))
         return merged if base and merged and repository.is_ancestor(base, merged) else base
 

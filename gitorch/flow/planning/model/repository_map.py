@@ -8,9 +8,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from gitorch.git.repository import Repository
+from gitorch.model.credentials.redaction import redacted
 from gitorch.model.markdown_fences import fenced
 from gitorch.model.naming import Oid
-from gitorch.model.redact import redacted
 
 WHOLE_LISTING = 150
 """Up to this many files are listed by name."""

@@ -1,0 +1,1 @@
+"""Which tasks make a merge fail its checks: one, a blamed pair, a larger set. Checks run in `flow.merge.checks`."""

@@ -1,0 +1,1 @@
+"""Resolve conflicts: remembered, regenerated, by structure; proven by checks. Merging text is in `syntax`."""

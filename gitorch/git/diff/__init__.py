@@ -1,0 +1,1 @@
+"""What branches change: paths, files, patches, hunks, lines. How a change is shown or judged is not here."""
