@@ -86,6 +86,9 @@ ALIASES = {
 }
 """Commands that are understood and not listed: the module and the function of each."""
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C: 128 and the number of its signal, as shells count."""
+
 _READER_HAS_CLOSED = 141
 """The exit code when the reader of our output has closed it, as `head` does."""
 
@@ -150,7 +153,11 @@ def main() -> NoReturn:
     """
     _open_missing_streams()
     session = Session()  # it holds the tasks until the process is gone
-    os._exit(_exit_code(session, sys.argv[1:]))
+    try:
+        code = _exit_code(session, sys.argv[1:])
+    except KeyboardInterrupt:  # a second Ctrl-C, while the first one was answered
+        code = INTERRUPTED
+    os._exit(code)
 
 
 def _open_missing_streams() -> None:
@@ -191,7 +198,7 @@ def _run(session: Session, words: Sequence[str]) -> int:
         return _fail(session, InvalidInput("usage", _usage_message(error), fix=(_help_for(error),)), words)
     except (click.Abort, KeyboardInterrupt):
         session.say("interrupted")
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         raise
     except SystemExit as leaving:  # a command's own exit code

@@ -78,12 +78,13 @@ def on_terminal(cli: Cli, *words: str) -> tuple[int, bytes]:
         words, cwd=cli.folder, env=variables, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
     )
     os.close(theirs)
-    output = b""
+    output, is_left = b"", False
     with contextlib.suppress(OSError):  # the other end is closed
         while select.select([ours], [], [], SECONDS)[0] and (part := os.read(ours, 65_536)):
             output += part
-            if words[0] == "watch":
+            if words[0] == "watch" and not is_left:
                 process.send_signal(signal.SIGINT)
+                is_left = True
     code = process.wait(SECONDS)
     os.close(ours)
     settle(cli.folder)

@@ -231,6 +231,7 @@ def _graceful_signals(session: Session, stop: threading.Event) -> Iterator[None]
         signals += 1
         stop.set()
         if signals > 2:
+            views.running.live.give_back_terminal()
             os._exit(130)  # attempts are threads that wait for agents; the next run adopts those
         is_first = signals == 1
         session.say(

@@ -11,11 +11,12 @@ import sys
 import termios
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import Any, TypeVar
 
 from rich.live import Live
 
+from gitorch.cli.terminal.interrupts import interrupts_deferred
 from gitorch.cli.terminal.render import console_for
 from gitorch.cli.terminal.streams import Screen
 from gitorch.cli.views.running.board import Board, Details, Tasks
@@ -24,6 +25,10 @@ from gitorch.model.task import Task
 
 FRAMES_PER_SECOND = 4
 _LOCAL_MODES = 3  # the position of `lflag` in the list of termios
+
+_SHOW_CURSOR = b"\x1b[?25h\n"
+_terminals: list[Callable[[], None]] = []
+"""How to give back what boards changed on the terminal, without their help."""
 
 ReadDetails = Callable[[Tasks], Details]
 _Result = TypeVar("_Result")
@@ -44,9 +49,22 @@ def live(board: Board, screen: Screen, *, whole_screen: bool = False) -> Iterato
         screen=whole_screen,
         vertical_overflow="crop",
     )
-    with _no_echo(), display:
+    with _whole(_no_echo()), _whole(_cursor(screen)), _whole(display):
         display.refresh()  # the first frame at once, not with the first tick
         yield
+
+
+@contextmanager
+def _whole(setting: AbstractContextManager[object]) -> Iterator[None]:
+    """Enter and leave a setting of the terminal wholly, whenever Ctrl-C comes."""
+    stack = ExitStack()
+    try:
+        with interrupts_deferred():
+            stack.enter_context(setting)
+        yield
+    finally:
+        with interrupts_deferred():
+            stack.close()
 
 
 @contextmanager
@@ -60,10 +78,33 @@ def _no_echo() -> Iterator[None]:
     silent = [*modes]
     silent[_LOCAL_MODES] &= ~termios.ECHO
     termios.tcsetattr(descriptor, termios.TCSADRAIN, silent)
+    _terminals.append(lambda: termios.tcsetattr(descriptor, termios.TCSANOW, modes))
     try:
         yield
     finally:
+        _terminals.pop()
         termios.tcsetattr(descriptor, termios.TCSADRAIN, modes)
+
+
+@contextmanager
+def _cursor(screen: Screen) -> Iterator[None]:
+    """Know how to show the cursor again, which the display in this block hides."""
+    _terminals.append(lambda: _write(screen, _SHOW_CURSOR))
+    try:
+        yield
+    finally:
+        _terminals.pop()
+
+
+def _write(screen: Screen, text: bytes) -> None:
+    with suppress(OSError):
+        os.write(screen.stdout.fileno(), text)
+
+
+def give_back_terminal() -> None:
+    """Show the cursor and echo typed keys again, for a process that ends in the midst of a board."""
+    for give_back in reversed(_terminals):
+        give_back()
 
 
 def _keyboard() -> tuple[int, list[Any]] | None:
