@@ -158,3 +158,20 @@ def test_approved_tasks_become_stacked_draft_pull_requests(cli: Cli, gh: Gh, tmp
     assert not any(row["created"] for row in cli.json("merge", "--pr", "page", "--yes")["pull_requests"])
     assert "not approved: other" in cli.error("merge", "--pr", "other", "--yes", exit=5)["what"]
     assert "an agent may not" in cli("merge", "--pr", "--yes", ok=5, env={"GITORCH_TASK": "x"}).stderr
+
+
+def test_the_title_of_a_pull_request_hides_nothing(cli: Cli, gh: Gh, tmp_path: Path) -> None:
+    """A title that reorders or hides text, or holds a credential, is written as plain text; an empty one is the id."""
+    git("init", "-q", "--bare", str(tmp_path / "remote"), cwd=tmp_path)
+    git("remote", "add", "origin", str(tmp_path / "remote"), cwd=cli.folder)
+    key = "sk-ant-api03-" + "a1B2" * 20
+    cli.queue(
+        does("a", saved("a.txt", "a"), id="add-a") | {"title": f"Add \u202etxt.exe\u202c and\u200b\U000e0041 {key}"},
+        does("b", saved("b.txt", "b"), id="add-b") | {"title": "\u2066\u2069"},
+    )
+    cli.run()
+    cli("approve", "add-a", "add-b")
+    cli.json("merge", "--pr", "--yes")
+    options = [call["words"] for call in gh.calls if call["words"][:2] == ["pr", "create"]]
+    titles = [word for words in options for word in words if word.startswith("--title=")]
+    assert titles == ["--title=Add txt.exe and [redacted anthropic-key]", "--title=add-b"]

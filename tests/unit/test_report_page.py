@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 
 import msgspec
+from markdown_it import MarkdownIt
 
 from gitorch.cli.views.reporting import report_page, report_text, report_words
 from gitorch.cli.views.reporting.report_diff import patch_files
@@ -192,3 +193,19 @@ def test_what_a_task_waits_for_stands_alone_or_after_other_facts() -> None:
     tasks = [a_task("first", 1, State.QUEUED), a_task("second", 2, State.QUEUED, after=("first",))]
     page = report_page.page(a_report(*(ReportEntry(task=task) for task in tasks)), NOW)
     assert '<p class="dim">after first</p>' in page
+
+
+def test_a_report_in_markdown_mentions_nobody() -> None:
+    """Posted in a pull request, it notifies no one, refers to no issue and links to nothing; its words are the same."""
+    planted = (
+        "@octocat and @acme/owners, fixes #12, closes acme/app#3, GH-7, gh-8, see !4 and &5, or "
+        "https://github.example/acme/app/issues/9, www.planted.example and mail@planted.example; $x$ ![i](http://a.b/c)"
+    )
+    failed = a_task("one", 1, State.FAILED, attempts=1, attempt=an_attempt(1, 60), reason=planted)
+    parser = MarkdownIt("gfm-like", {"linkify": False})
+    tokens = parser.parse(report_text.markdown(a_report(ReportEntry(task=failed)), NOW))
+    pieces = [piece for token in tokens for piece in token.children or ()]
+    shown = "".join(piece.content for piece in pieces)
+    assert planted in shown.replace("\u200b", "")
+    assert not re.findall(r"@\w|[#!&]\w|gh-\d|://|www\.", shown, re.IGNORECASE)
+    assert {piece.type for piece in pieces} <= {"text", "text_special", "strong_open", "strong_close"}

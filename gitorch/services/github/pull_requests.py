@@ -93,7 +93,9 @@ def _planned(task: Task, approved: Mapping[TaskId, Task], tasks: Mapping[TaskId,
         raise Refused("several-bases", f"{task.id} cannot be stacked", why=why, fix=("orchestrate merge",))
     parent_branch = approved[open_dependencies[0]].branch if open_dependencies else base
     assert task.tip is not None
-    return PlannedRequest(task=task.id, title=task.title, branch=task.branch, tip=task.tip, base=parent_branch)
+    # a page of a forge obeys what reorders or hides text
+    title = " ".join(visible(redacted(task.title)).split()) or task.id
+    return PlannedRequest(task=task.id, title=title, branch=task.branch, tip=task.tip, base=parent_branch)
 
 
 def _push(workspace: Workspace, planned: PlannedRequest, remote: str) -> None:

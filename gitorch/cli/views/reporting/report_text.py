@@ -15,7 +15,13 @@ from gitorch.cli.views.reporting import report_words
 from gitorch.services.report import NightReport
 
 _WIDEST = 10_000
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>&~])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>&~$])")
+
+# A forge looks for references in what a reader would see, so a backslash in front of one does not stop it: names of
+# people and teams, issues and merge requests (`#1`, `!1`, `&1`, `GH-1`), and addresses, which may be those of issues.
+_IN_REFERENCE = re.compile(r"(?<=@)|(?<=[#!&])(?=\w)|(?<=\bGH-)(?=\d)|(?<=:)(?=//)|(?<=\bwww)(?=\.)", re.IGNORECASE)
+_NO_WIDTH = "\u200b"
+"""A space without width: in the middle of a reference, it makes plain text of it."""
 
 
 def text(report: NightReport, *, terminal: TerminalStyle | None = None, now: datetime | None = None) -> RenderableType:
@@ -34,7 +40,7 @@ def text(report: NightReport, *, terminal: TerminalStyle | None = None, now: dat
 
 
 def markdown(report: NightReport, now: datetime) -> str:
-    """Return a report as Markdown, in which nothing of what agents wrote is markup."""
+    """Return a report as Markdown; nothing of what others wrote is markup, mentions a person, or refers to an issue."""
     lines = [f"# {_escaped(report.repository)}: {_escaped(report_words.headline(report))}", ""]
     for section in report_words.sections(report, now):
         lines += [f"## {section.title}", ""]
@@ -47,4 +53,5 @@ def markdown(report: NightReport, now: datetime) -> str:
 
 
 def _escaped(text: str) -> str:
-    return _SPECIAL.sub(r"\\\1", safe(text, width=_WIDEST))
+    plain = _IN_REFERENCE.sub(_NO_WIDTH, safe(text, width=_WIDEST))
+    return _SPECIAL.sub(r"\\\1", plain).replace(_NO_WIDTH, f"&#{ord(_NO_WIDTH)};")
