@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from gitorch.flow.review.signals.attempt_signals import task_signals
+from gitorch.flow.review.signals.changed_checks import changed_checks
 from gitorch.flow.review.signals.check_files import check_file_signals, personal_check_signals
 from gitorch.flow.review.signals.file_signals import file_signals
 from gitorch.flow.review.signals.patch_signals import patch_signals
@@ -96,6 +97,63 @@ def test_scripts_that_a_check_runs_stand_out() -> None:
         ("check-script", "verify.sh", "the check own runs it, and it was changed"),
         ("check-script", "ci/run.sh", "the check make runs it, and it was changed"),
     ]
+
+
+def _kinds(path: str, before: Files, text: str) -> dict[str, str]:
+    """Return the signals of a file that is now `text`, by their words."""
+    file = msgspec.structs.replace(_changed(path, "100644" if path in before else NO_FILE), status="M")
+    after = {**before, path: text}
+    return {entry.text: entry.kind for entry in changed_checks(file, partial(_text, before), partial(_text, after))}
+
+
+@pytest.mark.parametrize("path", ["Makefile", "justfile"])
+def test_the_target_that_runs_by_default_stands_out(path: str) -> None:
+    """Another first target is a signal, and a weaker check if a check runs it and it does nothing."""
+    program = {"Makefile": "make", "justfile": "just"}[path]
+    text = "all: build\n\tpytest -q\n\nbuild:\n\tcc a.c\n\nclean:\n\trm -rf out\n"
+    before: Files = {".orchestrate.toml": f'[checks]\nown = "{program} -j 4"\n', path: text}
+    idle = f"fast:\n\t@true\n\n{text}"
+    words = "the target that runs by default is fast, and was all"
+    assert _kinds(path, before, idle) == {words: "check-weakened"}
+    assert _kinds(path, {path: text}, idle) == {words: "test-command"}
+    assert _kinds(path, before, f"fast:\n\tpytest -q --fast\n\n{text}") == {words: "test-command"}
+    assert _kinds(path, before, text.replace("pytest -q", "true")) == {
+        "the target all does nothing now": "check-weakened"
+    }
+    assert _kinds(path, before, text.replace("cc a.c", "cc b.c")) == {"the target build was changed": "test-command"}
+    assert _kinds(path, {path: text}, text.replace("cc a.c", "cc b.c")) == {}
+    assert _kinds(path, before, text.replace("-rf out", "-r out")) == {}
+
+
+def test_what_a_makefile_says_of_its_default_counts() -> None:
+    """`.DEFAULT_GOAL` chooses a target, and a file that make prefers hides the Makefile."""
+    text = ".PHONY: all\nall:\n\tpytest -q\nfast:\n\t@true\n"
+    before: Files = {".orchestrate.toml": '[checks]\nown = "make"\n', "Makefile": text}
+    words = "the target that runs by default is fast, and was all"
+    assert _kinds("Makefile", before, f".DEFAULT_GOAL := fast\n{text}") == {words: "check-weakened"}
+    assert _kinds("GNUmakefile", before, "all:\n") == {"make reads it instead of Makefile": "test-command"}
+    assert _kinds("GNUmakefile", {}, "all:\n") == {}
+
+
+def test_scripts_of_a_package_that_a_check_runs_stand_out() -> None:
+    """Also by way of a Makefile or another script, and those that npm runs before and after."""
+    text = '{"scripts": {"all": "npm run --silent units && make more", "units": "jest", "docs": "typedoc"}}'
+    before: Files = {
+        ".orchestrate.toml": '[checks]\nown = "CI=1 npm run all"\n',
+        "package.json": text,
+        "Makefile": "more:\n\t$(MAKE) last\nlast:\n\tyarn docs\n",
+    }
+    assert _kinds("package.json", before, text.replace('"jest"', '"true"')) == {
+        "the script units does nothing now": "check-weakened"
+    }
+    assert _kinds("package.json", before, text.replace("typedoc", "typedoc --out x")) == {
+        "the script docs was changed": "test-command"
+    }
+    assert _kinds("package.json", before, text.replace('"units"', '"preunits": "rm -rf tests", "units"')) == {
+        "the script preunits was added, and a check runs it": "test-command"
+    }
+    unchecked = {"package.json": text}
+    assert _kinds("package.json", unchecked, text.replace('"jest"', '"true"')) == {}
 
 
 def test_scripts_of_personal_checks_stand_out() -> None:

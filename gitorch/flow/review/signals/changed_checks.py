@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from collections.abc import Iterator
 
+from gitorch.flow.review.signals.recipes import (
+    JUSTFILES,
+    MAKEFILES,
+    NEEDS,
+    OWN_FILES,
+    ReadText,
+    default_target,
+    recipes,
+    run_by_checks,
+)
 from gitorch.flow.review.signals.rules import is_in, signal
 from gitorch.flow.review.signals.settings_diff import Settings, read_settings, weakened
 from gitorch.flow.review.values import RiskSignal
 from gitorch.git.diff.file_patches import NO_FILE, FilePatch
 
-ReadText: TypeAlias = Callable[[str], str]
-"""Returns the content of a path at one commit; an empty text if there is no such file."""
-
-OWN_FILES = (".orchestrate.toml", ".orchestrate.local.toml")
 _JUDGING = ("checks.", "review.require_checks", "merge.verify")
 _TOOLS = {
     "pyproject.toml": r"tool\.(?:pytest|coverage|mypy|ruff|(?:based)?pyright|pylint|flake8|tox|nox|bandit|ty)\b",
@@ -33,8 +38,6 @@ _INSTALLS = frozenset({"preinstall", "install", "postinstall", "prepare", "prepu
 _IDLE = re.compile(
     r"^\s*(?:@?-?(?:true|:|exit 0|echo\b[^&|;]*|printf\b[^&|;]*))?\s*(?:(?:;|&&)\s*(?:exit 0|true))?\s*$"
 )
-_NEEDS = "needs "
-_TARGET = re.compile(r"^([A-Za-z][\w./-]*)(?: [\w=\"' ]*)?:(?!=)(.*)$")
 
 
 def changed_checks(file: FilePatch, before: ReadText, after: ReadText) -> Iterator[RiskSignal]:
@@ -93,6 +96,7 @@ def _runner(file: FilePatch, before: ReadText, after: ReadText) -> Iterator[Risk
 
 def _scripts(file: FilePatch, before: ReadText, after: ReadText) -> Iterator[RiskSignal]:
     old, new = _versions(file, before, after)
+    run = run_by_checks(before)
     for key in sorted({*(old or {}), *(new or {})}):
         table, _, name = key.partition(".")
         if table != "scripts":
@@ -101,16 +105,35 @@ def _scripts(file: FilePatch, before: ReadText, after: ReadText) -> Iterator[Ris
         line = _line_of(file, key)
         if name in _INSTALLS and later is not None and later != earlier:
             yield signal("install-script", f"{name} runs by itself: {later}", file.path, line)
-        elif earlier != later and earlier is not None and _CHECKING.search(name):
+        elif earlier != later and earlier is None and key in run:
+            yield signal("test-command", f"the script {name} was added, and a check runs it", file.path, line)
+        elif earlier != later and earlier is not None and (_CHECKING.search(name) or key in run):
             yield _command(f"the script {name}", str(earlier), None if later is None else str(later), file.path, line)
 
 
 def _targets(file: FilePatch, before: ReadText, after: ReadText) -> Iterator[RiskSignal]:
-    old = _recipes(before(file.old_path)) if file.old_mode != NO_FILE else {}
-    new = _recipes(after(file.path)) if file.new_mode != NO_FILE else {}
+    earlier_text = before(file.old_path) if file.old_mode != NO_FILE else ""
+    later_text = after(file.path) if file.new_mode != NO_FILE else ""
+    old, new = recipes(earlier_text), recipes(later_text)
+    run = run_by_checks(before)
     for name, recipe in old.items():
-        if _CHECKING.search(name) and new.get(name) != recipe:
+        if (_CHECKING.search(name) or name in run) and new.get(name) != recipe:
             yield _command(f"the target {name}", recipe, new.get(name), file.path, _line_of(file, name))
+    first, later_first = default_target(earlier_text), default_target(later_text)
+    has_default = file.path.rpartition("/")[2] in (*MAKEFILES, *JUSTFILES)
+    if has_default and first and later_first and first != later_first:
+        kind = "check-weakened" if first in run and _is_idle(new.get(later_first, "")) else "test-command"
+        words = f"the target that runs by default is {later_first}, and was {first}"
+        yield signal(kind, words, file.path, _line_of(file, later_first))
+    if file.old_mode == NO_FILE and (hidden := _hidden_makefile(file.path, before)):
+        yield signal("test-command", f"make reads it instead of {hidden}", file.path)
+
+
+def _hidden_makefile(path: str, before: ReadText) -> str | None:
+    """Return the Makefile that a new one beside it hides from make; None if there is none."""
+    folder, slash, name = path.rpartition("/")
+    later = MAKEFILES[MAKEFILES.index(name) + 1 :] if name in MAKEFILES else ()
+    return next((other for other in later if before(f"{folder}{slash}{other}")), None)
 
 
 def _command(what: str, old: str, new: str | None, path: str, line: int) -> RiskSignal:
@@ -127,24 +150,8 @@ def _command(what: str, old: str, new: str | None, path: str, line: int) -> Risk
 def _is_idle(recipe: str) -> bool:
     """Return whether a command does nothing and ends well; what a target needs first is no command of it."""
     lines = recipe.split("\n")
-    commands = [line for line in lines if not line.startswith(_NEEDS)]
+    commands = [line for line in lines if not line.startswith(NEEDS)]
     return all(map(_IDLE.match, commands)) and (bool(commands) or not lines)
-
-
-def _recipes(text: str) -> dict[str, str]:
-    """Return the recipe of each target of a Makefile or justfile, with what it needs in the first line."""
-    recipes: dict[str, list[str]] = {}
-    lines: list[str] = []
-    for line in text.split("\n"):
-        if match := _TARGET.match(line):
-            lines = recipes.setdefault(match[1], [])
-            if match[2].strip():
-                lines.append(_NEEDS + match[2].strip())
-        elif line.startswith((" ", "\t")) and line.strip() and not line.strip().startswith("#"):
-            lines.append(line.strip())
-        elif line.strip() and not line.startswith("#"):
-            lines = []
-    return {name: "\n".join(recipe) for name, recipe in recipes.items()}
 
 
 def _line_of(file: FilePatch, key: str) -> int:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from gitorch.flow.review.signals.changed_checks import OWN_FILES, ReadText
+from gitorch.flow.review.signals.recipes import CHECKS, OWN_FILES, ReadText
 from gitorch.flow.review.signals.rules import is_in, signal
 from gitorch.flow.review.signals.settings_diff import read_settings
 from gitorch.flow.review.values import RiskSignal
 from gitorch.git.diff.file_changes import FileChange
 from gitorch.git.diff.file_patches import NO_FILE, FilePatch
 
-_CHECKS = "checks."
 _IMPLIED = {
     "make": "Makefile",
     "just": "justfile",
@@ -35,14 +34,14 @@ def check_file_signals(files: Sequence[FilePatch], before: ReadText) -> Iterator
         return
     settings = read_settings(OWN_FILES[0], before(OWN_FILES[0])) or {}
     for key, command in settings.items():
-        if not key.startswith(_CHECKS) or not isinstance(command, str):
+        if not key.startswith(CHECKS) or not isinstance(command, str):
             continue
         for path in sorted(_run_by(command, before) & changed.keys()):
             file = changed[path]
             what = "was deleted" if file.new_mode == NO_FILE else "was changed"
             line = file.hunks[0].new if file.hunks and file.new_mode != NO_FILE else 0
             yield signal(
-                "check-script", f"the check {key.removeprefix(_CHECKS)} runs it, and it {what}", file.path, line
+                "check-script", f"the check {key.removeprefix(CHECKS)} runs it, and it {what}", file.path, line
             )
 
 

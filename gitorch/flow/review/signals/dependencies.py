@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from gitorch.flow.review.signals.changed_checks import ReadText
+from gitorch.flow.review.signals.recipes import ReadText
 from gitorch.flow.review.signals.rules import signal
 from gitorch.flow.review.signals.settings_diff import Settings, read_settings
 from gitorch.flow.review.values import RiskSignal

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitorch.flow.review.signals.changed_checks import ReadText, changed_checks
+from gitorch.flow.review.signals.changed_checks import changed_checks
 from gitorch.flow.review.signals.check_files import check_file_signals
 from gitorch.flow.review.signals.dependencies import dependency_signals
 from gitorch.flow.review.signals.file_signals import file_signals
 from gitorch.flow.review.signals.interfaces import interface_signals
 from gitorch.flow.review.signals.line_signals import line_signals
+from gitorch.flow.review.signals.recipes import ReadText
 from gitorch.flow.review.signals.rules import signal
 from gitorch.flow.review.signals.softened_assertions import softened_assertions
 from gitorch.flow.review.signals.weakened_tests import weakened_tests
