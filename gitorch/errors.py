@@ -70,7 +70,9 @@ class AnswerNeeded(GitorchError):
     exit = 9
 
 
-_OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Why a system refuses to write when there is no room for it: on the disk, for this user, in one file."""
+
 _LEAST_PART = 3
 """Letters of a name that are enough to find a longer one that contains them."""
 _IN_THE_WAY = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP, errno.EFBIG)
@@ -82,7 +84,7 @@ def system_error(error: OSError) -> GitorchError | None:
     place = path or "the repository"
     why = error.strerror or str(error)
     again = "then run the command again; what was acknowledged is kept"
-    if error.errno in _OUT_OF_SPACE:
+    if error.errno in OUT_OF_SPACE:
         return SetupNeeded("disk-full", f"no space to write {place}", why=why, fix=("free space on the disk", again))
     if error.errno == errno.EROFS:
         fix = ("make the file system writable", again)

@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from gitorch.errors import OUT_OF_SPACE
 from gitorch.executors import claims, control_groups, output_reader, processes, records, supervision, supervisor
 from gitorch.executors.protocol import (
     STDIN_FILE,
@@ -173,7 +174,11 @@ class LocalExecutor:
         """Ask an execution to end, or kill it `now`; return at once. One that has not started never starts."""
         folder = claims.claim(self._root, execution)
         # the supervisor may read it at any moment, and several commands may write it
-        atomic.replace(folder / "stop", reason.encode(), durable=False, concurrent=True)
+        try:
+            atomic.replace(folder / "stop", reason.encode(), durable=False, concurrent=True)
+        except OSError as error:  # what fills the disk must end; a signal needs no space
+            if error.errno not in OUT_OF_SPACE or not isinstance(self.poll(execution), Running):
+                raise
         if isinstance(self.poll(execution), Running):
             key = claims.record_key(self._root, execution)
             records.signal_supervisor(folder, key, signal.SIGUSR1 if now else signal.SIGTERM)

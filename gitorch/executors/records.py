@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from gitorch import typed
+from gitorch.errors import OUT_OF_SPACE
 from gitorch.executors import processes
 from gitorch.executors.process_tree import start_ticks
 from gitorch.executors.protocol import NotStarted, Running
@@ -117,7 +118,11 @@ def record_lost(folder: Path, key: bytes) -> tuple[Exit, bool]:
             leftover=processes.kill_marked(str(folder)),
             message="its record was forged" if was_forged else "its supervisor was killed; what it did is not known",
         )
-        atomic.replace(folder / "exit.json", seals.seal(msgspec.json.encode(lost), key))
+        try:
+            atomic.replace(folder / "exit.json", seals.seal(msgspec.json.encode(lost), key))
+        except OSError as error:  # on a full disk: whoever asks next finds the same
+            if error.errno not in OUT_OF_SPACE:
+                raise
         return lost, was_forged
 
 

@@ -81,6 +81,11 @@ def is_left_running(alarm: str) -> bool:
     return alarm.startswith(_LEFT)
 
 
+def not_taken(reason: str) -> str:
+    """Return the alarm for work that stays where it is, of an attempt that ended for another reason."""
+    return f"what it had done was not taken: {reason}"
+
+
 def describe(alarm: str, moved: Sequence[str] = ()) -> str:
     """Return an alarm in words. `moved` are the differences that were found afterwards: they can contradict it."""
     if is_skipped(alarm):

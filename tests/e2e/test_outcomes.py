@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_night import person
-from tests.support.cli import ROOT, Cli
+from tests.support.cli import ROOT, Cli, does
 from tests.support.git import git
 from tests.support.model_server import ModelRequest, ModelServer, Say, Turn, write_file
 
@@ -209,3 +209,13 @@ def test_what_a_task_cost_is_the_sum_of_its_attempts(cli: Cli) -> None:
     cli("retry", "cut")
     cli.run(ok=6)
     assert cli.tasks()["cut"]["cost"]["usd"] == 0.5 + 2 * 20
+
+
+def test_work_that_was_not_taken_is_named(repository_folder: Path) -> None:
+    """An agent that crashes may also have committed what is refused: both are said."""
+    cli = Cli(repository_folder)
+    cli.queue(does("Link", "ln -s /etc/passwd out", "git add -A", "git commit -qm out", "exit 3"))
+    cli.run("-c", "run.retries=0", ok=6)
+    text = cli("task", "link").text
+    assert "exit code 3" in text
+    assert "what it had done was not taken: " in text

@@ -260,7 +260,7 @@ def test_agents_on_workers_share_notes(cli: Cli, mode: str) -> None:
 def test_a_message_reaches_an_agent_on_a_worker(cli: Cli) -> None:
     """Whose work conflicts with its own: told while it runs, in the file that its brief names."""
     second = saved("README.md", "second")
-    wait = "for i in $(seq 300); do test -s $GITORCH_CONFLICTS && break; sleep 0.1; done"
+    wait = "for i in $(seq 3000); do test -s $GITORCH_CONFLICTS && break; sleep 0.1; done"
     cli.queue(does("First", saved("README.md", "first")), does("Second", f"grep -q second README.md || ({second})"))
     cli.run()
     cli("comment", "second", "-m", told("Go on", wait, "cp $GITORCH_CONFLICTS told.txt"))
@@ -272,7 +272,7 @@ def test_a_message_reaches_an_agent_on_a_worker(cli: Cli) -> None:
 @pytest.mark.usefixtures("workers")
 def test_the_forecast_sees_what_an_agent_on_a_worker_has_not_committed(cli: Cli) -> None:
     """By its rescue points: it is told of a conflict with a branch although its own has nothing yet."""
-    wait = "for i in $(seq 600); do test -s $GITORCH_CONFLICTS && break; sleep 0.1; done"
+    wait = "for i in $(seq 3000); do test -s $GITORCH_CONFLICTS && break; sleep 0.1; done"
     second = {
         "id": "second",
         "prompt": told("Do Second", "echo second > README.md", wait, "cp $GITORCH_CONFLICTS told.txt"),

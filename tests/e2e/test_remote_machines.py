@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -43,11 +44,18 @@ def cli(repository_folder: Path, server: Server, tmp_path: Path) -> Cli:
 def other_worker(cli: Cli, server: Server, folder: Path, label: str, env: Mapping[str, str]) -> Iterator[Path]:
     """Run a worker in an interpreter of its own, until it is ready; yield what it writes."""
     words = ("worker", "--address", server.address, "--slots", "2", "--label", label, "--folder", str(folder))
-    log = folder.with_suffix(".log")
+    command = [sys.executable, "-m", "gitorch", *words]
+    with started_worker(command, cli, folder.with_suffix(".log"), env) as log:
+        yield log
+
+
+@contextlib.contextmanager
+def started_worker(command: Sequence[str], cli: Cli, log: Path, env: Mapping[str, str]) -> Iterator[Path]:
+    """Run the command of a worker until it is ready; yield what it writes."""
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gitorch", *words],
-            cwd=folder.parent,
+            command,
+            cwd=log.parent,
             env={**cli.environment, **env},
             stdin=subprocess.DEVNULL,
             stdout=file,
@@ -187,3 +195,19 @@ def test_an_origin_that_stays_away_loses_nothing(cli: Cli, server: Server, tmp_p
     assert any(
         "done.txt" in git("log", "--all", "--name-only", cwd=folder) for folder in repositories if folder.is_dir()
     )
+
+
+def test_a_disk_that_fills_up_costs_one_task(cli: Cli, server: Server, tmp_path: Path) -> None:
+    """Of a worker without a limit: the run ends, and the worker goes on without a traceback."""
+    mount = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c")
+    folder = tmp_path / "small-disk"
+    folder.mkdir()
+    tmpfs = f"mount -t tmpfs -o size=60m tmpfs {folder}"
+    if not shutil.which("unshare") or subprocess.run([*mount, tmpfs], capture_output=True, check=False).returncode:
+        pytest.skip("this machine mounts no file system in a namespace")
+    cli.queue(does("Fill", "cat /dev/zero > big"))
+    words = ("worker", "--address", server.address, "--slots", "2", "--label", tmp_path.name, "--folder", str(folder))
+    command = shlex.join([sys.executable, "-m", "gitorch", *words, "-c", "run.min_free_disk=0"])
+    with started_worker([*mount, f"{tmpfs} && exec {command}"], cli, tmp_path / "worker.log", {}):
+        cli.run("-c", "run.retries=0", ok=6)
+    assert cli.states() == {"fill": "failed"}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -207,3 +209,39 @@ def test_the_supervisor_needs_nothing_but_python(tmp_path: Path) -> None:
     imported = {line.rpartition("|")[2].strip() for line in lines}
     assert "json" in imported
     assert not imported & {"psutil", "msgspec", "git", "gitorch", "asyncio", "typing_extensions"}
+
+
+@contextlib.contextmanager
+def full_disk() -> Iterator[None]:
+    """Let this process write no file, as if there were no space."""
+    _, hard = limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_what_fills_the_disk_can_be_ended(executor: LocalExecutor, ready: Signal) -> None:
+    """A request to stop is a file; without space for it, the signal has to do."""
+    execution = executor.submit(shell("full", f"trap '' TERM INT; echo ready > {ready.path}; exec sleep 600"))
+    ready.wait()
+    with full_disk():
+        executor.cancel(execution, "enough", now=True)
+    result = executor.wait(execution)
+    assert isinstance(result, Exit)
+    assert result.cause == "stopped"
+
+
+def test_a_full_disk_hides_no_end(root: Path, executor: LocalExecutor, ready: Signal) -> None:
+    """That a supervisor was killed is found without space to record it, and recorded once there is some."""
+    execution = executor.submit(shell("full", f"echo ready > {ready.path}; exec sleep 600"))
+    ready.wait()
+    os.kill(supervisor_of(executor, execution), signal.SIGKILL)
+    with full_disk():
+        unrecorded = executor.wait(execution)
+    assert not (root / "full" / "exit.json").exists()
+    assert isinstance(unrecorded, Exit)
+    assert unrecorded.cause == "lost"
+    assert executor.wait(execution) == unrecorded
+    assert (root / "full" / "exit.json").exists()

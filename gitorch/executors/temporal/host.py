@@ -160,11 +160,18 @@ class Host:
             lost = Exit(cause="lost", started=started, message=f"on {self.name}: {error}")
             return Result(exit=lost, host=self.name, queue=self.queue)
         except OSError as error:
-            failed = Exit(cause="failed-to-start", started=started, message=f"on {self.name}: {error}")
+            message = f"on {self.name}: {error.strerror or error}"
+            failed = Exit(cause="failed-to-start", started=started, message=message)
             return Result(exit=failed, host=self.name, queue=self.queue)
-        end = wait_for_end(local, spec)
-        result = Result(exit=end, host=self.name, queue=self.queue, output=self._small_output(order))
-        return self._surroundings.leave(order, result)
+        try:
+            end = wait_for_end(local, spec)
+            result = Result(exit=end, host=self.name, queue=self.queue, output=self._small_output(order))
+            return self._surroundings.leave(order, result)
+        except OSError as error:  # its disk is full; what this order left there is removed after the result
+            self._rests_until = time.monotonic() + REST_SECONDS
+            message = f"on {self.name}: {error.strerror or error}; what it did is not known"
+            lost = Exit(cause="lost", started=started, message=message)
+            return Result(exit=lost, host=self.name, queue=self.queue)
 
     def save(self, order: Order) -> Delivery | None:
         """Bring home what a program has done so far; None if nothing new came there."""

@@ -126,6 +126,8 @@ class Activities:
             await self._in_thread(self._host.remove, token)
         except StillRuns as error:
             raise _expected(str(error), "runs") from error
+        except OSError as error:
+            raise _expected(str(error), "not-removed") from error
 
     async def wait_until_idle(self) -> None:
         """Wait until nothing runs here, and everything is tidied up."""

@@ -274,9 +274,9 @@ def _end_early(
 ) -> Task | None:
     """Return the ended task if there is nothing to check: the agent did not complete, or its work was rejected."""
     if stop := stop_reason(opened.folder):
-        return end_stopped(context, task, stop)
+        return end_stopped(context, _with_rejection(task, collected), stop)
     if outcome.ending is not ExitReason.COMPLETED:
-        return end_incomplete(context, task, outcome)
+        return end_incomplete(context, _with_rejection(task, collected), outcome)
     if isinstance(collected, NoChanges) or (isinstance(collected, Collected) and _added_nothing(task, collected)):
         return end_unchanged(context, task, outcome)
     if isinstance(collected, Rejected):
@@ -285,6 +285,13 @@ def _end_early(
         reason = f"conflict markers are left in {', '.join(marked)}"
         return end_failed(context, task, AttemptOutcome.REFUSED, reason)
     return None
+
+
+def _with_rejection(task: Task, collected: CollectResult) -> Task:
+    """Return a task that says why its work was not taken, and where it is, besides how its attempt ended."""
+    if not isinstance(collected, Rejected):
+        return task
+    return change_attempt(task, alarms=(*current_attempt(task).alarms, alarms.not_taken(collected.reason)))
 
 
 def _added_nothing(task: Task, collected: Collected) -> bool:
