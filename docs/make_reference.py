@@ -44,7 +44,7 @@ In a bare repository, gitorch reads the file from the worktree that has the bran
 none, it reads the file from the worktree in which the command is started, or from HEAD itself.
 
 In a linked worktree of yours, gitorch reads the files of the main work tree. If that has none, it reads those of the
-worktree you are in.
+worktree you are in. `config show` and `run` name files that they ignore.
 
 gitorch refuses a setting that this version cannot honour; it never ignores one.
 

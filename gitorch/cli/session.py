@@ -108,6 +108,13 @@ class Session:
             services.merging.pending_refresh.mark(self.workspace.folder)
             services.merging.refresh.start(self.workspace)
 
+    def check_configuration(self) -> None:
+        """Warn if the worktree in which the command was started has a configuration of its own that is not used."""
+        if files := services.open.ignored_files(self.workspace, self.start):
+            names = " and ".join(map(str, files))
+            checkout = self.workspace.repository.checkout
+            self.screen.warn(f"gitorch ignores {names}, and reads the configuration of {checkout}")
+
     def check_forecast(self) -> None:
         """Warn if the forecast and the candidate may be out of date; restart an update that was killed."""
         folder = self.workspace.folder

@@ -90,7 +90,7 @@ def clear_local_variables() -> None:
 
 def without_effect(variables: Sequence[str]) -> str:
     """Say that variables of the environment do not lead gitorch to a repository, as they do git."""
-    return f"{' and '.join(variables)} of your environment {'do' if len(variables) > 1 else 'does'} not count"
+    return f"gitorch ignores {' and '.join(variables)} of your environment"
 
 
 class RefsMoved(Refused):

@@ -51,9 +51,11 @@ def verdict_of(task: Task, group: Iterable[Task]) -> str:
     if proposed is None:
         return "checks failed" if task.passed is False else ""
     if proposed.id != task.id:
-        return f"{proposed.id} is proposed"
+        return f"rival {number_of(proposed)} is proposed"
     unfinished = at_work(members)
-    return f"proposed so far: {len(unfinished)} still at work" if unfinished else f"proposed: {_reason(task)}"
+    if unfinished:
+        return f"proposed so far: {len(unfinished)} still at work"
+    return f"proposed: {reason}" if (reason := _reason(task)) else "proposed"
 
 
 def contenders(tasks: Mapping[TaskId, Task]) -> dict[TaskId, Task]:
@@ -83,6 +85,8 @@ def _rank(task: Task) -> tuple[int, float, int]:
 
 
 def _reason(task: Task) -> str:
-    checks = "checks passed" if task.passed else "not checked"
+    # that there are no checks is said wherever a task is shown
+    checks = "checks passed" if task.passed else ""
     lines = lines_changed(task)
-    return checks if lines is None else f"{checks}, {lines} line{'s' if lines != 1 else ''}"
+    size = "" if lines is None else f"{lines} line{'s' if lines != 1 else ''}"
+    return ", ".join(filter(None, (checks, size)))

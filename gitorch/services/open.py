@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -42,7 +43,7 @@ def open_workspace(
     store.recall_losses()
     if repository.ignored_variables:
         words = without_effect(repository.ignored_variables)
-        store.notices.append(f"{words}: gitorch works in the repository of {start}")
+        store.notices.append(f"{words}, and works in the repository of {start}")
     # each loads a tenth of what `status` does, and almost never has work
     if lockfiles.may_be_stale(repository) or not workspace.operations.is_settled():
         workspace.store.notices.extend(services.recovery.operations.recover(workspace))
@@ -65,6 +66,21 @@ def _configured_checkout(repository: Repository, start: Path) -> Path | None:
 
 def _is_configured(checkout: Path) -> bool:
     return any((checkout / name).exists() for name in (FILE, PERSONAL))
+
+
+def ignored_files(workspace: Workspace, start: Path) -> list[Path]:
+    """Return the configuration files of the user's worktree around a folder that do not count, and say something else.
+
+    Those of the main checkout count.
+    """
+    linked = layout.users_worktree(start, workspace.repository.common_dir)
+    used = workspace.repository.checkout
+    if linked is None or used is None:
+        return []
+    pairs = [(linked[0].absolute() / name, used / name) for name in (FILE, PERSONAL)]
+    return [
+        own for own, other in pairs if own.exists() and not (other.exists() and filecmp.cmp(own, other, shallow=False))
+    ]
 
 
 def load_config(repository: Repository, assignments: Sequence[str], environment: Mapping[str, str]) -> LoadedConfig:

@@ -75,8 +75,13 @@ def test_what_was_merged_before_is_brought_along(cli: Cli) -> None:
     with cli.untouched():
         told = cli.json("merge", "-n", "--into", "main")
     assert told["into"]["after"] == at(cli, "orch/integration")
-    assert "main would be fast-forwarded to" in cli("merge", "-n", "--into", "main").text
-    said = cli("merge", "--into", "main").text
+    planned = cli("merge", "-n", "--into", "main").text
+    assert "main would be fast-forwarded to" in planned
+    assert "nothing to merge" not in planned
+    show, merge = (line[2:].partition("   ")[0] for line in planned.splitlines() if line.startswith("↳"))
+    assert git(*shlex.split(show)[1:], cwd=cli.folder).splitlines()
+    said = cli(*shlex.split(merge)[1:]).text
+    assert "nothing merged" not in said
     assert "main fast-forwarded to" in said
     assert "not checked" in said
     assert at(cli, "main") == at(cli, "orch/integration")

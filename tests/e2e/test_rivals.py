@@ -39,7 +39,7 @@ def test_one_of_three_is_picked(repository_folder: Path) -> None:
     assert {entry["id"] for entry in cli.json("status")["candidate"]["left_out"]} == {"one", "one-3"}
     text = cli("task", "one").text
     assert "2*" in text
-    assert "approve one --pick N" in text
+    assert "orchestrate approve one picks it, and --pick N another" in " ".join(text.split())
     assert "1 (one), 2 (one-2), 3 (one-3)" in cli.error("approve", "one", "--pick", "4", exit=2)["why"]
 
     tips = {name: board[name]["tip"] for name in ("one", "one-2", "one-3")}

@@ -133,8 +133,26 @@ def test_a_linked_worktree_has_its_own_file_where_the_main_one_has_none(reposito
     cli.run(cwd=other)
     assert cli.tasks()["one"]["checks"]["passed"] is True
     assert cli.json("config", "get", "checks")["value"] == {}
+    assert "ignores" not in cli("config", "get", "checks", cwd=other).stderr
     (repository_folder / ".orchestrate.toml").write_text(CHECK.replace("-e", "-f"))
     assert cli.json("config", "get", "checks.test", cwd=other)["value"] == "test -f README.md"
+
+
+def test_files_of_a_linked_worktree_that_do_not_count_are_named(repository_folder: Path) -> None:
+    """Once, by what shows the configuration or uses it, and only if they say something else than those that count."""
+    cli = Cli(repository_folder, **OFF)
+    commit(repository_folder, "check", {".orchestrate.toml": CHECK})
+    other = repository_folder.parent / "other"
+    git("worktree", "add", "--quiet", "-b", "feature", str(other), cwd=repository_folder)
+    shown = ("config", "show", "--origin")
+    assert "ignores" not in cli(*shown, cwd=other).stderr
+    (other / ".orchestrate.toml").write_text(CHECK.replace("-e", "-f"))
+    (other / ".orchestrate.local.toml").write_text("[run]\nmax_agents = 7\n")
+    names = f"{other}/.orchestrate.toml and {other}/.orchestrate.local.toml"
+    words = f"gitorch ignores {names}, and reads the configuration of {repository_folder}"
+    for command in (shown, ("config", "get", "run"), ("config", "validate"), ("run", "-n")):
+        assert cli(*command, cwd=other).stderr.count(words) == 1
+        assert "ignores" not in cli(*command).stderr
 
 
 def test_files_of_a_tasks_worktree_configure_nothing(source: Path) -> None:

@@ -264,14 +264,13 @@ def test_a_repository_that_the_environment_names_is_said_not_to_count(
         return open_workspace(repository_folder).store.notices
 
     assert notices(own) == []
-    verb = "does" if len(names) == 1 else "do"
-    words = f"{' and '.join(names)} of your environment {verb} not count"
-    assert notices(foreign) == [f"{words}: gitorch works in the repository of {repository_folder}"]
+    words = f"gitorch ignores {' and '.join(names)} of your environment"
+    assert notices(foreign) == [f"{words}, and works in the repository of {repository_folder}"]
     monkeypatch.delenv("GIT_WORK_TREE", raising=False)
     monkeypatch.setenv("GIT_DIR", str(other / ".git"))
     with pytest.raises(NotFound) as refused:
         open_workspace(tmp_path)
-    assert "GIT_DIR of your environment does not count" in refused.value.why
+    assert "gitorch ignores GIT_DIR of your environment" in refused.value.why
 
 
 def test_a_hook_in_a_linked_worktree_is_told_nothing(

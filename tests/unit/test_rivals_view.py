@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from gitorch.cli.terminal.style import TerminalStyle
+from gitorch.cli.views import labels
 from gitorch.cli.views.reviewing.rivals import comparison
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Usage
@@ -57,7 +58,19 @@ def test_rivals_can_be_read_on_narrow_terminals(width: int) -> None:
         assert "1/1" in row or "0/1" in row
         assert row.count("…") <= 1  # a long name
     assert ("claude-opus" in rows[0]) == (width >= 60)
+    names = [row.split()[1].removeprefix("*") for row in rows]
+    assert len({*names}) == len(names), names
     hidden = [word for word in ("Took", "Cost", "Agent") if word not in lines[0]]
     assert (" hidden: " in capture.get()) == bool(hidden)
     assert all(word.lower() in capture.get() for word in hidden)
     assert "--pick" in capture.get()
+
+
+def test_an_unchecked_rival_says_so_once() -> None:
+    """In the list of a review, and on the board: what is proposed, by its number, and that nothing was checked."""
+    group = by_id(msgspec.structs.replace(rival(number, "sh"), results=()) for number in (1, 2))
+    reasons = [labels.next_step(task, group, NOW)[1] for task in group.values()]
+    assert reasons == [
+        "rival 1 of 3, proposed: 1001 lines; not checked",
+        "rival 2 of 3, rival 1 is proposed; not checked",
+    ]

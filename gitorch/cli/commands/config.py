@@ -39,6 +39,7 @@ def config_command(ctx: click.Context) -> None:
 @pass_session
 def show_config(session: Session, origin: bool) -> None:
     """Print all settings in force. Credentials are hidden; `config get` prints them."""
+    session.check_configuration()
     loaded = session.workspace.loaded
     values = services.settings.shown(loaded.config)
     origins = {name: loaded.origins.get(name, _BUILT_IN) for name in values}
@@ -55,6 +56,7 @@ def show_config(session: Session, origin: bool) -> None:
 @pass_session
 def get_config(session: Session, name: str) -> None:
     """Print one setting, or a table of settings."""
+    session.check_configuration()
     value = services.settings.value_of(session.workspace.config, name)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     session.answer(safe_block(text), schema.maintenance.ConfigGetAnswer(name=name, value=value))
@@ -83,6 +85,7 @@ def set_config(session: Session, name: str, value: str, personal: bool, user: bo
     origin = changed.origins.get(name, path.name)
     if origin != path.name:
         session.screen.warn(f"{name} is still {json.dumps(in_force)}: {origin} overrides the file")
+    session.check_configuration()
     _say_trust(session, changed)
 
 
@@ -128,6 +131,7 @@ def validate_config(session: Session, file: Path | None) -> None:
     if file:
         loaded = services.settings.check_alone(session.start / file)
     else:
+        session.check_configuration()
         loaded = session.workspace.loaded
         services.lookup.require_configured_agents(loaded)
     origins = [str(file)] if file else [layer.origin for layer in loaded.layers if layer.settings]

@@ -116,7 +116,7 @@ def _merge(
     session.answer(page, answer)
     if plan.ready:
         session.say(_RESOLVED_HINT)
-    if plan.steps and not dry_run:
+    if not dry_run and (plan.steps or views.merging.merge_branches.moves_target(plan)):
         session.say(UNDO_HINT)
     _exit_for(plan, task_ids or ())
 

@@ -71,6 +71,7 @@ def run_command(session: Session, /, dry_run: bool, detach: bool, unsafe_no_sand
     """
     if unsafe_no_sandbox:
         session.assignments.append('sandbox.mode = "off"')
+    session.check_configuration()
     limits = _limits(session, options)
     if dry_run:
         _print_order(session)

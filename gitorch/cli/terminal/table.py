@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -18,6 +19,8 @@ Row = Sequence[Span]
 
 _GAP = 2
 _MIN_LAST_COLUMN = 30
+_CUT = ("…", "~")
+"""The mark of a cell that is cut off, which is one cell wide in every encoding."""
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +45,7 @@ def table(
     shows a dash, so that columns can be counted.
     """
     visible, hidden = visible_columns(columns, rows, terminal)
+    rows = _with_distinct_names(columns, rows, visible, terminal)
     titles = [title.lower() for title in hidden if title]
     grid = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, show_header=any(column.title for column in columns))
     dash = "" if terminal.width is not None else "-"
@@ -76,6 +80,7 @@ def table_with_notes(
     The notes begin below the second column.
     """
     visible, hidden = visible_columns(columns, rows, terminal)
+    rows = _with_distinct_names(columns, rows, visible, terminal)
     widths = _widths(columns, rows, visible)
     for position in visible:
         if columns[position].shrink:
@@ -94,7 +99,7 @@ def _cells(row: Row, columns: Sequence[Column], widths: Mapping[int, int], termi
     cells = []
     for position, width in widths.items():
         text, style = row[position]
-        cut = text if cell_len(text) <= width else set_cell_size(text, width - 1) + terminal.ellipsis
+        cut = text if cell_len(text) <= width else set_cell_size(text, width - 1) + terminal.pick(*_CUT)
         padding = " " * (width - cell_len(cut))
         cells.append(
             Text.assemble(padding, (cut, style)) if columns[position].right else Text.assemble((cut, style), padding)
@@ -142,6 +147,26 @@ def _shrunk_width(
     (position,) = (position for position in visible if columns[position].shrink)
     free = terminal.width - _min_width(columns, widths, visible)
     return min(widths[position], columns[position].shrink + max(free, 0))
+
+
+def _with_distinct_names(
+    columns: Sequence[Column], rows: Sequence[Row], visible: Sequence[int], terminal: TerminalStyle
+) -> Sequence[Row]:
+    """Return rows in which names that would be the same once they are cut at their end are cut in the middle."""
+    position = next((position for position in visible if columns[position].shrink), None)
+    width = None if position is None else _shrunk_width(columns, rows, visible, terminal)
+    if position is None or width is None:
+        return rows
+    names = {row[position][0] for row in rows}
+    starts = Counter(set_cell_size(name, width - 1) for name in names if cell_len(name) > width)
+    shown: list[Row] = []
+    for row in rows:
+        name, style = row[position]
+        if cell_len(name) > width and starts[set_cell_size(name, width - 1)] > 1:
+            end = name[-(width // 3) :]
+            name = f"{set_cell_size(name, width - 1 - cell_len(end))}{terminal.pick(*_CUT)}{end}"
+        shown.append([*row[:position], (name, style), *row[position + 1 :]])
+    return shown
 
 
 def _widths(columns: Sequence[Column], rows: Sequence[Row], visible: Sequence[int]) -> dict[int, int]:

@@ -7,6 +7,7 @@ from gitorch import lazy
 if TYPE_CHECKING:
     from gitorch.cli.views.merging import (
         merge as merge,
+        merge_branches as merge_branches,
         merge_entries as merge_entries,
         merge_result as merge_result,
         preview as preview,

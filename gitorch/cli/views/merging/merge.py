@@ -67,9 +67,10 @@ def merge_plan(
     ]
     left_out = left_out_entries(plan, terminal)
     if not (plan.steps or left_out):
-        nothing = Text("nothing to merge: no task is approved")
-        conflicts = section(terminal, *outlook)
-        return stack([*base, nothing, *notes, *conflicts, commands(REVIEW, terminal)])
+        moves = merge_branches.moves_target(plan)
+        nothing = Text("no task is approved" if moves else "nothing to merge: no task is approved")
+        hints = _plan_commands(plan, integration) if moves else REVIEW
+        return stack([*base, nothing, *notes, *section(terminal, *outlook), commands(hints, terminal)])
     position = "on top of" if plan.before is None else "at"
     head = prose(
         ("Merge plan for ", ""), (terminal.clean(integration), "bold"), f" {position} {plan.onto[:7]} (dry run)"
@@ -224,5 +225,11 @@ def _plan_commands(plan: MergePlan, integration: str) -> list[tuple[str, str]]:
     if plan.is_base_conflict:
         return merge_branches.rebase_command(plan, integration)
     into = f" --into {shlex.quote(plan.target.branch)}" if plan.target else ""
-    merge = [(f"{PROGRAM} merge{into}", f"merge {plural(len(plan.steps), 'task')}")] if plan.steps else []
-    return [*resolved_commands(plan), *retry_commands(plan), *merge]
+    hints = [*resolved_commands(plan), *retry_commands(plan)]
+    if plan.steps:
+        hints.append((f"{PROGRAM} merge{into}", f"merge {plural(len(plan.steps), 'task')}"))
+    elif plan.target and merge_branches.moves_target(plan):
+        commits = shlex.quote(f"{plan.target.branch}..{integration}")
+        hints.append((f"git log --oneline {commits}", "show what would move"))
+        hints.append((f"{PROGRAM} merge{into}", "move the branch"))
+    return hints

@@ -49,12 +49,19 @@ def resolved_lines(plan: MergePlan, terminal: TerminalStyle) -> list[Text]:
     ]
 
 
+def moves_target(plan: MergePlan) -> bool:
+    """Return whether a merge moves the branch that `--into` names, be it without a task."""
+    if plan.target is None or plan.is_base_conflict or (plan.before is None and not plan.steps):
+        return False
+    return plan.target.before != plan.tip
+
+
 def target_lines(plan: MergePlan, terminal: TerminalStyle, *, dry_run: bool) -> list[Text]:
     """Return what happens to the branch that `--into` names."""
     if plan.target is None or plan.is_base_conflict or (plan.before is None and not plan.steps):
         return []
     name = terminal.clean(plan.target.branch)
-    if plan.target.before == plan.tip:
+    if not moves_target(plan):
         return [prose(f"{name} is already at {plan.tip[:7]}")]
     verb = "would be fast-forwarded" if dry_run else "fast-forwarded"
     line = prose((f"{name} {verb} to {plan.tip[:7]}", "bold"), f" (from {plan.target.before[:7]})")

@@ -78,6 +78,8 @@ def _merge_count(
     plan: MergePlan, left_out: Mapping[str, Entry], integration: str, terminal: TerminalStyle
 ) -> RenderableType:
     branch = terminal.clean(integration)
+    if not (plan.steps or left_out) and merge_branches.moves_target(plan):
+        return Text("no task is approved")
     if not plan.steps:
         reason = f"{len(left_out)} left out" if left_out else "no task is approved"
         unchanged = f"; {branch} is unchanged" if plan.tip == plan.before or plan.target is None else ""

@@ -59,6 +59,4 @@ def _row(rival: Task, terminal: TerminalStyle, now: datetime, *, is_proposed: bo
 def _hint(first: Task, proposed: Task | None) -> Text | None:
     if proposed is None:
         return None
-    return prose(
-        (f"* proposed: orchestrate approve {first.id}; another: orchestrate approve {first.id} --pick N", "dim")
-    )
+    return prose((f"* proposed: orchestrate approve {first.id} picks it, and --pick N another", "dim"))
