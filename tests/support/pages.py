@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import dedent
@@ -105,8 +105,21 @@ def page(
     return "" if renderable is None else render(renderable, terminal)
 
 
+def status_page(
+    tasks: Sequence[Task],
+    *,
+    width: int | None = None,
+    terminal: TerminalStyle | None = None,
+    show_all: bool = False,
+    **fields: Any,
+) -> str:
+    """Return the page of `status` with these tasks; `fields` are those of its board."""
+    board = status.StatusBoard(tasks=tasks, **fields)
+    return page(status.status, board, width=width, terminal=terminal, show_all=show_all, now=NOW)
+
+
 def night(width: int | None, **fields: Any) -> str:
-    return page(status.status, NIGHT, **WHERE, diffs=DIFFS, terminal=TerminalStyle(width=width, **fields), now=NOW)
+    return status_page(NIGHT, **WHERE, diffs=DIFFS, terminal=TerminalStyle(width=width, **fields))
 
 
 def picture(text: str) -> str:

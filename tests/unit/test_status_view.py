@@ -11,12 +11,11 @@ import msgspec
 import pytest
 from rich.cells import cell_len
 
-from gitorch.cli.views import status
 from gitorch.model.forecasts.conflict_forecast import Candidate, Conflict, ExcludedTask
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.resolution import Resolution, ResolvedFile
 from gitorch.model.task import State, Task
-from tests.support.pages import NIGHT, NOW, WHERE, a_task, an_attempt, night, page, picture
+from tests.support.pages import NIGHT, NOW, WHERE, a_task, an_attempt, night, picture, status_page
 from tests.support.tasks import with_fields
 
 
@@ -281,7 +280,7 @@ def test_a_task_that_takes_much_of_the_disk_says_so() -> None:
     def shown(size: int, worktree: str = "/w/login") -> str:
         attempt = an_attempt(1, 60.0, disk=size)
         task = a_task("login", 1, State.FINISHED, attempts=1, attempt=attempt, worktree=worktree)
-        return page(status.status, [task], width=120)
+        return status_page([task], width=120)
 
     assert "on the disk" not in shown(900_000_000)
     assert "12 GB on the disk" in shown(12_300_000_000)
@@ -298,7 +297,7 @@ def test_what_is_not_judged_is_said_in_words_and_red() -> None:
 
 def test_an_empty_queue_says_what_to_type() -> None:
     """Where there is nothing yet, the page is the way to start."""
-    assert page(status.status, [], repository="shop", width=80, now=NOW) == picture("""
+    assert status_page([], repository="shop", width=80) == picture("""
         shop
 
         no tasks yet
@@ -309,19 +308,13 @@ def test_an_empty_queue_says_what_to_type() -> None:
 
 def test_a_run_that_goes_on_and_a_warning_stand_at_the_top() -> None:
     """What the user must know first comes first, and the hint follows the run."""
-    shown = page(
-        status.status,
-        NIGHT[10:12],
-        repository="shop",
-        running=True,
-        warnings=("no sandbox\x1b[2J",),
-        width=80,
-        now=NOW,
+    shown = status_page(
+        NIGHT[10:12], repository="shop", running=True, warnings=("no sandbox\x1b[2J",), width=80
     ).splitlines()
     assert shown[:2] == ["shop   run in progress", r"warning: no sandbox\x1b[2J"]
     assert shown[-1] == "↳ orchestrate watch   watch the run"
     later = NOW.replace(hour=23, minute=0)
-    waiting = page(status.status, [], repository="shop", running=True, run_start=later, width=80, now=NOW)
+    waiting = status_page([], repository="shop", running=True, run_start=later, width=80)
     assert waiting.splitlines()[0] == "shop   run starts at 23:00"
 
 
@@ -335,7 +328,7 @@ def a_thousand() -> list[Task]:
 
 def test_a_thousand_tasks_fit_on_a_page() -> None:
     """The page stays about sixty lines, every group keeps a few, and the rest is counted with the way to see it."""
-    lines = page(status.status, a_thousand(), **WHERE, width=100, now=NOW).splitlines()
+    lines = status_page(a_thousand(), **WHERE, width=100).splitlines()
     assert len(lines) <= 66
     states = {word for line in lines for word in line.split()[2:3]}
     assert {task.state for task in NIGHT} <= states
@@ -346,7 +339,7 @@ def test_a_thousand_tasks_fit_on_a_page() -> None:
 
 def test_all_shows_all() -> None:
     """With `show_all` each of a thousand tasks has its line."""
-    text = page(status.status, a_thousand(), width=100, now=NOW, show_all=True)
+    text = status_page(a_thousand(), width=100, show_all=True)
     assert "more" not in text
     assert all(f" {task.id} " in text for task in a_thousand())
 
@@ -354,7 +347,7 @@ def test_all_shows_all() -> None:
 def test_one_left_over_is_shown_and_not_counted() -> None:
     """No line says "1 more": that line can as well hold the task."""
     tasks = [a_task(f"t{number}", number, State.MERGED) for number in range(1, 7)]
-    text = page(status.status, tasks, width=80, now=NOW)
+    text = status_page(tasks, width=80)
     assert "more" not in text
     assert "t1" in text
 
@@ -374,9 +367,9 @@ def test_a_proven_resolution_is_the_next_step() -> None:
     """Only of tasks that are in conflict now, and only what is proven."""
     tasks = [a_task(name, number, State.CONFLICTED) for number, name in enumerate(("a", "b"), 1)]
     candidate = _with_resolutions(_resolution("a"), _resolution("b", proven=False), _resolution("finished"))
-    shown = page(status.status, tasks, candidate=candidate, now=NOW)
+    shown = status_page(tasks, candidate=candidate)
     assert "merge --resolved   take 1 proven resolution\n" in shown
-    assert "--resolved" not in page(status.status, tasks, now=NOW)
+    assert "--resolved" not in status_page(tasks)
 
 
 def _resolution(name: str, *, proven: bool = True) -> Resolution:
@@ -415,13 +408,11 @@ def _with_resolutions(*resolutions: Resolution) -> Candidate:
 def test_what_is_not_proven_takes_few_lines() -> None:
     """The board has the reason, without the evidence, for the first of them; `review` and `merge -n` have the rest."""
     unproven = [_resolution(f"t{number}", proven=False) for number in range(9)]
-    shown = page(status.status, [a_task("a", 1, State.FINISHED)], candidate=_with_resolutions(*unproven), now=NOW)
+    shown = status_page([a_task("a", 1, State.FINISHED)], candidate=_with_resolutions(*unproven))
     assert shown.count("not proven: no check of its own") == shown.count("resolution: t") == 3
     assert "6 more resolutions (see --json)" in shown
     assert "evidence" not in shown
-    proven = page(
-        status.status, [a_task("a", 1, State.FINISHED)], candidate=_with_resolutions(_resolution("a")), now=NOW
-    )
+    proven = status_page([a_task("a", 1, State.FINISHED)], candidate=_with_resolutions(_resolution("a")))
     assert "evidence of a" in proven
 
 
@@ -434,6 +425,6 @@ def test_a_conflict_is_told_once() -> None:
     )
     candidate = msgspec.structs.replace(_with_resolutions(), left_out=left_out)
     conflicts = [Conflict(tasks=(TaskId("a"), TaskId("b")), paths=("x.py",))]
-    shown = page(status.status, tasks, candidate=candidate, conflicts=conflicts, now=NOW)
+    shown = status_page(tasks, candidate=candidate, conflicts=conflicts)
     assert "a left out: a conflict above\n" in shown
     assert "c left out: conflicts with b in x.py\n" in shown

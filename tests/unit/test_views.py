@@ -14,7 +14,7 @@ from rich.cells import cell_len
 
 from gitorch.cli.terminal.render import render
 from gitorch.cli.terminal.style import TerminalStyle
-from gitorch.cli.views import error, events, status, task as task_view
+from gitorch.cli.views import error, events, task as task_view
 from gitorch.cli.views.merging import merge, merge_result
 from gitorch.cli.views.reviewing import review
 from gitorch.cli.views.running import run
@@ -27,7 +27,7 @@ from gitorch.model.outcome import Event, EventKind
 from gitorch.model.task import Comment, Phase, State, Task, by_id, change, change_attempt, change_spec
 from gitorch.replay import Replayed
 from gitorch.replay.hunks import Hunk
-from tests.support.pages import BASE, BY_NAME, HOSTILE, MERGED, NIGHT, NOW, TIP, page, picture, results
+from tests.support.pages import BASE, BY_NAME, HOSTILE, MERGED, NIGHT, NOW, TIP, page, picture, results, status_page
 from tests.support.tasks import with_fields
 
 
@@ -562,7 +562,7 @@ def everywhere() -> Iterator[str]:
     for width, state in itertools.product((None, 45, 80, 200), State):
         here = TerminalStyle(width=width)
         one = msgspec.structs.replace(task, state=state)
-        yield page(status.status, [one], repository=HOSTILE, integration=HOSTILE, terminal=here, now=NOW)
+        yield status_page([one], repository=HOSTILE, integration=HOSTILE, terminal=here)
         yield page(task_view.task_page, one, {TaskId(HOSTILE): one}, terminal=here, now=NOW)
         yield page(events.event_line, one, None, terminal=here, now=NOW)
         yield page(run.run_summary, [one], HOSTILE, 3.0, terminal=here, now=NOW)

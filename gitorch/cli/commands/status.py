@@ -128,8 +128,8 @@ def _page(workspace: Workspace, board: _Board, *, show_all: bool) -> RenderableT
     is_running = services.run_lock.is_running(workspace)
     # what reads the record takes longer to load than the rest of the page
     run = services.past.past_runs.active_run(workspace.folder) if is_running else None
-    return views.status.status(
-        board.tasks.values(),
+    shown = views.status.StatusBoard(
+        tasks=board.tasks.values(),
         repository=_top(workspace).name,
         integration=workspace.config.integration,
         tip=board.tip,
@@ -137,7 +137,6 @@ def _page(workspace: Workspace, board: _Board, *, show_all: bool) -> RenderableT
         run_start=run.started if run else None,
         sandbox=services.protection.label(board.protection),
         warnings=(*services.protection.warnings(board.protection), *_withdrawn(workspace, board)),
-        show_all=show_all,
         moved=board.moved,
         conflicts=board.conflicts,
         removed_names=board.removed_names,
@@ -145,6 +144,7 @@ def _page(workspace: Workspace, board: _Board, *, show_all: bool) -> RenderableT
         diffs=board.sizes,
         by_hand={name: text for name, state in board.branches.items() if (text := describe(state))},
     )
+    return views.status.status(shown, show_all=show_all)
 
 
 def _withdrawn(workspace: Workspace, board: _Board) -> tuple[str, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+import msgspec
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -31,12 +32,29 @@ _LARGE = 1_000_000_000
 """Bytes on the disk from which a task's size is shown."""
 
 
-class _Header(NamedTuple):
-    repository: str
-    integration: str
-    tip: str | None
-    run: str
-    sandbox: str
+class StatusBoard(msgspec.Struct, frozen=True, kw_only=True):
+    """What `status` shows: the tasks, and what is true of all of them.
+
+    `repository` is its name, `run_start` is when the active run starts tasks, `tip` is the integration branch's commit,
+    `sandbox` what confines agents. `diffs` are by task id; `conflicts`, `removed_names` and `candidate` are the
+    forecast of the merge, `moved` is what changed during runs and not by gitorch, `by_hand` what people added to the
+    branches of tasks.
+    """
+
+    tasks: Collection[Task]
+    repository: str = ""
+    integration: str = ""
+    tip: str | None = None
+    running: bool = False
+    run_start: datetime | None = None
+    sandbox: str = ""
+    warnings: Sequence[str] = ()
+    moved: Sequence[ForeignChange] = ()
+    diffs: Mapping[TaskId, labels.LineCounts] = {}
+    conflicts: Sequence[Conflict] = ()
+    removed_names: Sequence[RemovedName] = ()
+    candidate: Candidate | None = None
+    by_hand: Mapping[TaskId, str] = {}
 
 
 class _Facts(NamedTuple):
@@ -73,51 +91,28 @@ _SECTIONS: tuple[tuple[str, tuple[Bucket, ...]], ...] = (
 
 
 def status(
-    tasks: Iterable[Task],
-    *,
-    integration: str = "",
-    tip: str | None = None,
-    repository: str = "",
-    running: bool = False,
-    run_start: datetime | None = None,
-    sandbox: str = "",
-    warnings: Sequence[str] = (),
-    show_all: bool = False,
-    diffs: Mapping[TaskId, labels.LineCounts] | None = None,
-    conflicts: Sequence[Conflict] = (),
-    candidate: Candidate | None = None,
-    removed_names: Sequence[RemovedName] = (),
-    moved: Sequence[ForeignChange] = (),
-    by_hand: Mapping[TaskId, str] | None = None,
-    terminal: TerminalStyle | None = None,
-    now: datetime | None = None,
+    board: StatusBoard, *, show_all: bool = False, terminal: TerminalStyle | None = None, now: datetime | None = None
 ) -> RenderableType:
     """Return the tasks by what they need: first what waits for the user, then what is running, then what is done.
 
-    `repository` is its name, `run_start` is when the active run starts tasks, `tip` is the integration branch's commit,
-    `sandbox` what confines agents. `diffs` are by task id; `conflicts`, `removed_names` and `candidate` are the
-    forecast of the merge, `moved` is what changed during runs and not by gitorch, `by_hand` what people added to the
-    branches of tasks. Without `show_all`, only the number of the last tasks of a long group is shown. Times are in the
-    zone of `now`.
+    Without `show_all`, only the number of the last tasks of a long group is shown. Times are in the zone of `now`.
     """
     terminal, now = terminal or stdout_style(), now or datetime.now().astimezone()
-    by_id: dict[TaskId, Task] = {task.id: task for task in tasks}
-    header = _Header(repository, integration, tip, _run_words(running, run_start, now), sandbox)
-    top = [*_header_lines(header, terminal), *(warning(text, terminal) for text in warnings)]
-    top += section(terminal, *foreign_changes.changes(moved, terminal, show_all=show_all))
+    by_id: dict[TaskId, Task] = {task.id: task for task in board.tasks}
+    top = [*_header_lines(board, terminal, now), *(warning(text, terminal) for text in board.warnings)]
+    top += section(terminal, *foreign_changes.changes(board.moved, terminal, show_all=show_all))
     unlocks = labels.unlock_counts(by_id)
-    groups = _with_outdated_approvals(grouped(by_id.values(), unlocks), by_hand or {})
+    groups = _with_outdated_approvals(grouped(by_id.values(), unlocks), board.by_hand)
     if not groups:
         return stack([*top, *section(terminal, Text("no tasks yet")), commands(_FIRST_COMMANDS, terminal)])
-    marks = forecast.marks(conflicts)
-    facts = _Facts(by_id, unlocks, diffs or {}, marks, by_hand or {}, now)
+    facts = _Facts(by_id, unlocks, board.diffs, forecast.marks(board.conflicts), board.by_hand, now)
     outlook = (
-        *forecast.conflict_lines(conflicts, terminal),
-        *forecast.removed_name_lines(removed_names, terminal),
+        *forecast.conflict_lines(board.conflicts, terminal),
+        *forecast.removed_name_lines(board.removed_names, terminal),
         *takeover_lines(by_id.values(), terminal),
-        *forecast.candidate_lines(candidate, terminal, conflicts),
+        *forecast.candidate_lines(board.candidate, terminal, board.conflicts),
     )
-    hints = commands(_next_commands(groups, candidate, running=running), terminal)
+    hints = commands(_next_commands(groups, board.candidate, running=board.running), terminal)
     rows = (_summary(groups, facts, terminal), *_tasks(groups, facts, terminal, show_all))
     return stack([*top, *rows, *section(terminal, *outlook), *section(terminal, hints)])
 
@@ -157,20 +152,21 @@ def shares(groups: Mapping[Bucket, Sequence[Task]], rows: int) -> dict[Bucket, i
     return {bucket: limit + (len(groups[bucket]) - limit == 1) for bucket, limit in limits.items()}
 
 
-def _run_words(running: bool, start: datetime | None, now: datetime) -> str:
+def _run_words(board: StatusBoard, now: datetime) -> str:
     """Return whether a run is active, and when it begins if it still waits for that."""
-    if not running:
+    if not board.running:
         return ""
+    start = board.run_start
     return f"run starts at {quantities.clock(start, now)}" if start and start > now else "run in progress"
 
 
-def _header_lines(header: _Header, terminal: TerminalStyle) -> list[RenderableType]:
-    tip = f"at {header.tip[:7]}" if header.tip else "(nothing merged yet)"
+def _header_lines(board: StatusBoard, terminal: TerminalStyle, now: datetime) -> list[RenderableType]:
+    tip = f"at {board.tip[:7]}" if board.tip else "(nothing merged yet)"
     parts: list[Span] = [
-        (terminal.clean(header.repository), "bold"),
-        (f"{terminal.clean(header.integration)} {tip}" if header.integration else "", ""),
-        (header.run, "blue"),
-        (header.sandbox, "dim"),
+        (terminal.clean(board.repository), "bold"),
+        (f"{terminal.clean(board.integration)} {tip}" if board.integration else "", ""),
+        (_run_words(board, now), "blue"),
+        (board.sandbox, "dim"),
     ]
     texts = [Text(*part) for part in parts if part[0]]
     return [prose(Text("   ").join(texts))] if texts else []
