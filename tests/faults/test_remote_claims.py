@@ -67,7 +67,7 @@ class SlowStep:
 
     @workflow.run
     async def run(self) -> str:
-        self.has_been_said.wait(60)
+        self.has_been_said.wait(300)
         return "done"
 
 

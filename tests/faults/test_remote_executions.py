@@ -191,7 +191,7 @@ def test_a_worker_drains_when_it_is_asked_to_end(
     waiting = executor.submit(shell("a/2", "exit 4"))
     go.path.write_text("go\n")
     assert end(executor, running).exit_code == 3
-    assert worker.process.wait(60) == 0
+    assert worker.process.wait(300) == 0
     assert isinstance(executor.poll(waiting), Running)
     executor.cancel(waiting, "", now=True)
     go.close()

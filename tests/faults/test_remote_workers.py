@@ -91,7 +91,7 @@ def test_the_list_outlives_its_own_history(tmp_path: Path) -> None:
             with working(server.address, tmp_path / str(number), 1, str(number)) as worker:
                 assert sorted(labels(connection)) == sorted(["stays", str(number)])
                 worker.process.terminate()
-                assert worker.process.wait(60) == 0
+                assert worker.process.wait(300) == 0
             assert until(lambda: labels(connection) == ["stays"])
         assert connection.call(_runs) > 1
 

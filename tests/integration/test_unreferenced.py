@@ -183,7 +183,7 @@ def test_the_same_objects_again_while_git_repacks(
         assert isinstance(again, Replayed)
         replayer.keep(again.tip)
         go_on.touch()
-        assert repack.wait(60) == 0
+        assert repack.wait(300) == 0
     assert again.tip == first
     repo.update_refs([RefUpdate(Ref("refs/heads/result"), again.tip, None)], "test")
     git("fsck", "--strict", "--connectivity-only", cwd=repository_folder)

@@ -26,7 +26,7 @@ from gitorch.executors.temporal.messages import Order, Result
 from gitorch.executors.temporal.worker import end_process, serve
 from gitorch.services.workers.server_and_tunnel import SERVER_ENVIRONMENT, server_command
 
-_START_SECONDS = 60.0
+_START_SECONDS = 300.0
 
 
 class SameFolders:

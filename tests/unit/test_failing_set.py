@@ -242,7 +242,7 @@ def test_a_tree_is_checked_once() -> None:
 
 def test_trees_are_checked_concurrently_up_to_the_width() -> None:
     """Each check waits for all others to start; a fourth one starts when one has ended."""
-    barrier = threading.Barrier(3, timeout=60)
+    barrier = threading.Barrier(3, timeout=300)
     check = FakeCheck(lambda names: False)
 
     def wait(commit: Oid, *, retry: bool = False, on_check: object = None) -> tuple[CheckResult, ...]:
