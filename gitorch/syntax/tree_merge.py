@@ -8,6 +8,7 @@ from gitorch.syntax import moves
 from gitorch.syntax.child_rules import ChildRules, ChildUnresolved
 from gitorch.syntax.choices import Choices
 from gitorch.syntax.likeness import align_children, is_unit, key_of, likeness, same_code
+from gitorch.syntax.literals import mixes_one_value
 from gitorch.syntax.nodes import Node
 from gitorch.syntax.outcome import Refused, Unresolved
 from gitorch.syntax.pieces import Piece, each_once, join_pieces
@@ -113,6 +114,8 @@ class TreeMerger:
     def _merge_children(self, base: Node, ours: Node, theirs: Node) -> bytes:
         if moves.swaps_branches(base, ours) or moves.swaps_branches(base, theirs):
             raise Refused("one side swaps the branches of a condition")
+        if mixes_one_value(base, ours, theirs):
+            raise Refused("both sides change one value")
         name = key_of(base) if is_unit(base) and base.kind != "decorated_definition" else None
         if name is not None:
             self._scope.append(name.decode("utf-8", "replace"))

@@ -510,6 +510,17 @@ TRAPS = {
         "let a = 1;\ntype T = number;\n",
         "let a = 1;\ntype T = string;\n",
     ),
+    "a version of numbers": ("a.py", "VERSION = (2, 7, 0)\n", "VERSION = (2, 8, 0)\n", "VERSION = (2, 7, 1)\n"),
+    "a version with a word": ("a.py", "V = (2, 7, 'dev')\n", "V = (2, 8, 'dev')\n", "V = (2, 7, 'final')\n"),
+    "a date": ("a.py", "d = date(2020, 5, 1)\n", "d = date(2020, 6, 1)\n", "d = date(2020, 5, 9)\n"),
+    "a color in javascript": ("a.js", "c = [255, 0, 0];\n", "c = [0, 0, 0];\n", "c = [255, 0, 255];\n"),
+    "a version in toml": ("a.toml", "v = [2, 7, 0]\n", "v = [2, 8, 0]\n", "v = [2, 7, 1]\n"),
+    "a range in rust": (
+        "a.rs",
+        "const R: (i8, i8) = (-1, 1);\n",
+        "const R: (i8, i8) = (-2, 1);\n",
+        "const R: (i8, i8) = (-1, 2);\n",
+    ),
 }
 
 
