@@ -34,6 +34,7 @@ from gitorch.executors.protocol import (
     Stream,
     Submitted,
 )
+from gitorch.executors.stopped import StopWatch
 from gitorch.model.credentials import redaction
 from gitorch.model.naming import EXECUTION_VARIABLE
 from gitorch.model.outcome import Exit
@@ -41,6 +42,8 @@ from gitorch.storage import atomic, foreign_changes, locks
 
 _BUSY = (errno.EAGAIN, errno.ENOMEM)
 """How the system refuses another process when it has too many, or no memory for one."""
+_KILLED = "its supervisor was killed; what it did is not known"
+_STOPPED_AGAIN = "another program stopped its supervisor again and again; gitorch ended it"
 
 
 class LocalExecutor:
@@ -139,11 +142,21 @@ class LocalExecutor:
         if not claims.is_claimed(self._root, execution):
             return NotStarted()
         folder, key = self._folder(execution), claims.record_key(self._root, execution)
-        with records.lock(folder, fcntl.LOCK_SH):
+        # one that is starting has no record yet, but is a child that nobody has waited for
+        child = self._children.get(execution, 0)
+        watch = StopWatch(
+            lambda: child or records.running(folder, key).pid,
+            lambda number: os.kill(child, number) if child else records.signal_supervisor(folder, key, number),
+        )
+        with watch, records.lock(folder, fcntl.LOCK_SH):
             status = records.last_status(folder, key)
         has_begun = self._reap(execution)
+        if watch.times:
+            what_then = "continued it, and then ended it" if watch.was_ended else "continued it"
+            said = f"another program stopped the supervisor of {self._key(folder)}; gitorch {what_then}"
+            foreign_changes.record(self._root, [said])
         if not isinstance(status, NotStarted):
-            return status or self._record_lost(folder, key)
+            return status or self._record_lost(folder, key, _STOPPED_AGAIN if watch.was_ended else _KILLED)
         if has_begun or not claims.is_claimed(self._root, execution):
             if os.path.lexists(self._root) and not self._root.is_dir():  # nothing goes on without the state folder
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(self._root))
@@ -159,9 +172,9 @@ class LocalExecutor:
             return bool(pid) and os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) in (0, supervisor.BEGUN)
         return False
 
-    def _record_lost(self, folder: Path, key: bytes) -> Exit:
+    def _record_lost(self, folder: Path, key: bytes, why: str = _KILLED) -> Exit:
         """Record that an execution's end is unknown; tell the user if another program wrote a record of it."""
-        status, was_forged = records.record_lost(folder, key)
+        status, was_forged = records.record_lost(folder, key, why)
         name = self._key(folder)
         if was_forged:
             foreign_changes.record(self._root, [f"the record of the execution {name} was forged, and does not count"])
@@ -182,6 +195,7 @@ class LocalExecutor:
         if isinstance(self.poll(execution), Running):
             key = claims.record_key(self._root, execution)
             records.signal_supervisor(folder, key, signal.SIGUSR1 if now else signal.SIGTERM)
+            records.signal_supervisor(folder, key, signal.SIGCONT)  # a stopped one would not hear it
 
     def executions(self, prefix: str) -> list[Submitted]:
         """Return all executions whose keys start with `prefix/`, in the order of their submission."""

@@ -103,7 +103,7 @@ def last_status(folder: Path, key: bytes) -> Exit | NotStarted | None:
     return None if (folder / "run.json").exists() else NotStarted()
 
 
-def record_lost(folder: Path, key: bytes) -> tuple[Exit, bool]:
+def record_lost(folder: Path, key: bytes, why: str) -> tuple[Exit, bool]:
     """Record the end of an execution that is unknown, and kill its processes; it is never a success.
 
     Returns the record, and whether there was one that its supervisor did not write.
@@ -116,7 +116,7 @@ def record_lost(folder: Path, key: bytes) -> tuple[Exit, bool]:
             cause="lost",
             started=running(folder, key).started,
             leftover=processes.kill_marked(str(folder)),
-            message="its record was forged" if was_forged else "its supervisor was killed; what it did is not known",
+            message="its record was forged" if was_forged else why,
         )
         try:
             atomic.replace(folder / "exit.json", seals.seal(msgspec.json.encode(lost), key))

@@ -22,6 +22,8 @@ from gitorch.executors.probe import probe
 from gitorch.executors.protocol import ExecutionId, Running, Spec
 from gitorch.model.naming import EXECUTION_VARIABLE
 from gitorch.model.outcome import Exit
+from gitorch.storage import foreign_changes
+from tests.support.api import until
 from tests.support.executions import DAEMON, TIDY, Signal, marked, python, shell
 
 FORK = multiprocessing.get_context("fork")
@@ -172,6 +174,41 @@ def test_a_killed_supervisor(root: Path, executor: LocalExecutor, ready: Signal,
     assert executor.poll(execution) == result
     assert executor.wait(executor.submit(shell("a/e", f"touch {root}/again"))) == result
     assert not (root / "again").exists()
+
+
+def test_a_stopped_supervisor_is_continued(root: Path, executor: LocalExecutor) -> None:
+    """A program that stops its supervisor ends as any other, and what it did is told."""
+    result = finished(executor, shell("a/e", "kill -STOP $PPID; echo done"))
+    assert (result.cause, result.exit_code) == ("exited", 0)
+    (change,) = foreign_changes.recorded(root)
+    assert change.what == "another program stopped the supervisor of a/e; gitorch continued it"
+
+
+def test_a_supervisor_that_is_stopped_again_and_again_is_ended(root: Path, executor: LocalExecutor) -> None:
+    """A program cannot keep its supervisor from ending it: it is lost, with all of its processes."""
+    result = finished(executor, shell("a/e", "setsid sleep 600 & while kill -STOP $PPID; do sleep 0.01; done"))
+    assert (result.cause, result.exit_code) == ("lost", None)
+    assert result.message == "another program stopped its supervisor again and again; gitorch ended it"
+    assert marked(root) == []
+    assert any("stopped the supervisor of a/e" in change.what for change in foreign_changes.recorded(root))
+
+
+def test_a_stopped_supervisor_hears_a_request_to_stop(executor: LocalExecutor, ready: Signal) -> None:
+    """Whoever cancels need not wait for the end, as a run does."""
+    execution = executor.submit(shell("a/e", f"echo > {ready.path}; kill -STOP $PPID; sleep 600"))
+    ready.wait()
+    process = psutil.Process(supervisor_of(executor, execution))
+    until(lambda: process.status() == psutil.STATUS_STOPPED)
+    executor.cancel(execution, "enough", now=True)
+    until(lambda: isinstance(executor.poll(execution), Exit))
+
+
+@pytest.mark.parametrize("target", ["$$", "0"])
+def test_a_program_that_stops_itself_is_idle(root: Path, executor: LocalExecutor, target: str) -> None:
+    """Also with everything in its process group."""
+    result = finished(executor, shell("a/e", f"kill -STOP {target}; sleep 600", idle=0.5, grace=0.1))
+    assert (result.cause, result.exit_code) == ("idle", None)
+    assert marked(root) == []
 
 
 def test_a_terminal_that_hangs_up_does_not_matter(executor: LocalExecutor, ready: Signal) -> None:
