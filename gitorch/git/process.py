@@ -10,7 +10,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
@@ -23,8 +23,8 @@ from gitorch.git.stalls import (
     PATIENCE_SECONDS,
     Watch,
     is_pipe,
-    pipe_in_repository,
     pipe_in_work_tree,
+    pipes_in_repository,
     repository_around,
 )
 from gitorch.model.visible import readable, visible
@@ -67,6 +67,8 @@ _ENVIRONMENT = {
 }
 
 _NOT_FOUND = 127
+_MOST_PIPES = 3
+"""How often a command runs again because a pipe was removed: a program may put one there again and again."""
 LONGEST_SECONDS = 1_800.0
 """When a git process of gitorch is stopped: longer than a checkout of a million files takes, shorter than a night."""
 _CPU_TICK_SECONDS = 1.0
@@ -99,6 +101,21 @@ class NeedsTooLong(GitFailed):
     @property
     def reason(self) -> str:
         return f"{self.what}: {self.why}"
+
+
+class ReadsPipe(GitFailed):
+    """A git that would wait for ever for a named pipe in the place of a file."""
+
+    def __init__(self, pipe: Path) -> None:
+        place = shlex.quote(visible(readable(str(pipe))))
+        head = (f"echo 'ref: refs/heads/BRANCH' > {place}   with the branch that you were on",)
+        super().__init__(
+            "pipe-in-repository",
+            f"git cannot read the repository: {visible(readable(str(pipe)))} is a pipe, for which it would wait",
+            why="a program has put it in the place of a file",
+            fix=(f"rm {place}", *(head if pipe.name == "HEAD" else ()), "git fsck"),
+            exit=4,
+        )
 
 
 class Output(msgspec.Struct, frozen=True):
@@ -163,6 +180,10 @@ class GitRunner:
         self._locks: tuple[int, ...] = ()
         self._thread_locks = _ThreadLocks()
         self._pipe: Path | None = None
+        self.remove_pipe: Callable[[Path], bool] | None = None
+        """Returns whether it has removed a pipe that git waits for; what failed meanwhile then runs again."""
+
+        self._removed = 0
         self.hurry: threading.Event | None = None
         """When this is set, a git that reads a work tree has a fifth of its processor time."""
 
@@ -181,6 +202,27 @@ class GitRunner:
         names that worktree's own git folder, so that nothing depends on the `.git` file, which an agent could replace.
         Raises `SetupNeeded` if git is not installed.
         """
+        for _ in range(_MOST_PIPES):
+            removed = self._removed
+            try:
+                output = self._run(args, input, env, cwd, git_dir, ok)
+            except GitFailed:
+                if removed == self._removed:
+                    raise
+            else:
+                if output.code == 0 or removed == self._removed:
+                    return output
+        return self._run(args, input, env, cwd, git_dir, ok)
+
+    def _run(
+        self,
+        args: Sequence[str],
+        input: bytes | None,
+        env: Mapping[str, str] | None,
+        cwd: Path | None,
+        git_dir: Path | None,
+        ok: Container[int],
+    ) -> Output:
         word = command_word(args)
         if cwd is not None and git_dir is not None and (cause := cpu_limits.remembered(git_dir, word)):
             raise NeedsTooLong(Path(os.path.realpath(cwd)), cpu_limits.seconds_for(word), cause)
@@ -213,8 +255,11 @@ class GitRunner:
             return process.communicate(input, timeout=PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             if pipe := self.find_pipe(cwd) or (pipe_in_work_tree(cwd) if cwd else None):
+                process.terminate()  # on SIGTERM git removes its lock files
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_END_SECONDS)
                 process.kill()
-                raise _reads_pipe(pipe) from None
+                raise ReadsPipe(pipe) from None
         if cwd is None:
             return process.communicate(timeout=LONGEST_SECONDS)
         deadline = time.monotonic() + LONGEST_SECONDS
@@ -245,12 +290,15 @@ class GitRunner:
         what other work trees hold can still be read.
         """
         folder = self.common_dir or (repository_around(cwd) if cwd else None)
-        self._pipe = pipe_in_repository(folder) if folder else None
+        pipes = [*pipes_in_repository(folder)] if folder else []
+        kept = [pipe for pipe in pipes if not (self.remove_pipe and self.remove_pipe(pipe))]
+        self._removed += len(pipes) - len(kept)
+        self._pipe = next(iter(kept or pipes), None)
         return self._pipe
 
     def stalled(self, word: str, seconds: float) -> GitFailed:
         """Return the error for a git that was killed because it did not answer."""
-        return _reads_pipe(self._pipe) if self._pipe else _timed_out(word, seconds)
+        return ReadsPipe(self._pipe) if self._pipe else _timed_out(word, seconds)
 
     def run_program(self, command: Sequence[str], input: bytes | None = None) -> Output:
         """Run a program that git's configuration names, such as the one that signs commits, and return its answer.
@@ -335,7 +383,7 @@ class GitRunner:
         self, command: Sequence[str], env: Mapping[str, str] | None, *, pipe_input: bool, locks: bool = True
     ) -> subprocess.Popen[bytes]:
         if self._pipe and is_pipe(self._pipe):
-            raise _reads_pipe(self._pipe)
+            raise ReadsPipe(self._pipe)
         try:
             return subprocess.Popen(
                 command,
@@ -445,16 +493,6 @@ class BatchProcess:
 def _next_line(pipe: IO[bytes], watch: Watch) -> bytes:
     with watch:
         return pipe.readline(_LINE_BYTES)
-
-
-def _reads_pipe(path: Path) -> GitFailed:
-    return GitFailed(
-        "pipe-in-repository",
-        f"git cannot read the repository: {visible(readable(str(path)))} is a pipe, for which it would wait",
-        why="a program has put it in the place of a file",
-        fix=(f"rm {shlex.quote(visible(readable(str(path))))}", "git fsck"),
-        exit=4,
-    )
 
 
 def _timed_out(word: str, seconds: float) -> GitFailed:

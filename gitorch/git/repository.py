@@ -7,7 +7,7 @@ import re
 import shlex
 import threading
 import time
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -160,6 +160,10 @@ class Repository:
     def hurry_when(self, stop: threading.Event) -> None:
         """Let a git that reads a work tree have a fifth of its processor time once `stop` is set."""
         self._runner.hurry = stop
+
+    def remove_pipes_by(self, remove: Callable[[Path], bool]) -> None:
+        """Let `remove` take away a named pipe that git waits for, and return whether it has; git then runs again."""
+        self._runner.remove_pipe = remove
 
     def remote_git(self, *args: str) -> Output:
         """Run a git command that talks to a remote, and return its answer whatever its exit code is.

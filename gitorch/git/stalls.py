@@ -59,9 +59,9 @@ class Watch:
         return self.find_cause() is not None
 
 
-def pipe_in_repository(common_dir: Path) -> Path | None:
-    """Return a named pipe where git reads a file of a repository: not in gitorch's folder, where agents have rooms."""
-    return next(_pipes(common_dir, without="gitorch"), None)
+def pipes_in_repository(common_dir: Path) -> Iterator[Path]:
+    """Yield the named pipes where git reads files of a repository: not in gitorch's folder, where agents have rooms."""
+    return _pipes(common_dir, without="gitorch")
 
 
 def pipe_in_work_tree(work_tree: Path) -> Path | None:

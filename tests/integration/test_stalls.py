@@ -11,6 +11,8 @@ import pytest
 
 from gitorch.git import process, stalls
 from gitorch.git.repository import GitFailed, Repository
+from gitorch.services.change_watch.new_pipes import NewPipes
+from gitorch.storage import foreign_changes
 from tests.support.git import git
 
 
@@ -50,8 +52,8 @@ def test_a_pipe_in_the_place_of_an_object(repository_folder: Path) -> None:
     assert repo.git("cat-file", "-e", blob, ok=(1,)).code == 1
 
 
-def read(folder: Path) -> None:
-    repo = Repository.discover(folder)
+def read(folder: Path, repo: Repository | None = None) -> None:
+    repo = repo or Repository.discover(folder)
     repo.git("for-each-ref")
     repo.git("status", cwd=folder)
 
@@ -65,6 +67,25 @@ def test_a_pipe_in_the_place_of_a_file_of_git(repository_folder: Path, name: str
     path = pipe_at(repository_folder / ".git" / name)
     with pytest.raises(GitFailed, match=f"{re.escape(str(path))} is a pipe"):
         read(repository_folder)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_pipe_that_a_run_removes_is_not_noticed(repository_folder: Path) -> None:
+    """Where nothing was, it is removed and recorded, and git runs again; what it replaced is not made up."""
+    folder = repository_folder / ".git"
+    (folder / "gitorch").mkdir()
+    repo = Repository.discover(repository_folder)
+    repo.remove_pipes_by(NewPipes(folder, folder / "gitorch").remove)
+    pipes = [pipe_at(folder / name) for name in ("packed-refs", "refs/heads/pipe", "index")]
+    read(repository_folder, repo)
+    assert not any(map(stalls.is_pipe, pipes))
+    lines = [change.what for change in foreign_changes.recorded(folder / "gitorch")]
+    assert sorted(line.split()[0] for line in lines) == ["index", "packed-refs", "refs/heads/pipe"]
+    assert [*(folder / "gitorch").glob("pipe-*")] == []
+    head = pipe_at(folder / "HEAD")
+    with pytest.raises(GitFailed, match=f"{re.escape(str(head))} is a pipe"):
+        read(repository_folder, repo)
+    assert stalls.is_pipe(head)
 
 
 @pytest.mark.usefixtures("impatient")

@@ -30,6 +30,7 @@ from gitorch.services.branches.own_branches import own_refs
 from gitorch.services.change_watch import copied_files, startup_files
 from gitorch.services.change_watch.differences import differences, moved_before, own_values, with_own_changes
 from gitorch.services.change_watch.ignored_files import RestingFiles, UnseenWatch, is_told
+from gitorch.services.change_watch.new_pipes import NewPipes
 from gitorch.services.workspace import Workspace
 from gitorch.storage import foreign_changes, own_changes, trust
 from gitorch.storage.foreign_changes import ForeignChange
@@ -64,6 +65,9 @@ class ChangeWatch:
         self._ran = set(self._active)
         # a person may change these while agents that cannot reach them work: that would be a false alarm
         self._reaches_user = protection.reaches_user(workspace.config.sandbox)
+        if self._reaches_user:
+            pipes = NewPipes(workspace.repository.common_dir, workspace.folder)
+            workspace.repository.remove_pipes_by(pipes.remove)
         self._real_parents: dict[Path, Path] = {}  # as they were when first seen: agents may put links there later
         self._ends: dict[str, str] = {}  # the tips of branches when their attempts ended
         self._before: dict[str, str] = {}
