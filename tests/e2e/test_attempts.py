@@ -100,6 +100,7 @@ def test_work_that_git_ignores_is_named(cli: Cli) -> None:
 def test_the_log_is_followed_through_all_steps(cli: Cli, tmp_path: Path) -> None:
     """`log -f` prints each line of both streams while the agent works, then the check's, once, and then ends."""
     checked(cli, test="echo checking")
+    told = ("first", "why", "second", "checking")
     pipe, go = Pipe(tmp_path / "pipe"), Pipe(tmp_path / "go")
     cli.queue(
         does(
@@ -112,9 +113,9 @@ def test_the_log_is_followed_through_all_steps(cli: Cli, tmp_path: Path) -> None
             output = log.log.with_suffix(".out")
             log.goes_on_until(lambda: {b"first", b"why"} <= {*output.read_bytes().splitlines()})
             go.say()
-            lines = [line for line in log.end().text.splitlines() if line in ("first", "why", "second", "checking")]
+            lines = [line for line in log.end().text.splitlines() if line in (*told, "── check test")]
         run.end()
-    assert lines == ["first", "why", "second", "checking"]
+    assert lines == [*told[:3], "── check test", "checking"]
 
 
 def test_the_log_tells_what_was_said_on_standard_error(cli: Cli) -> None:

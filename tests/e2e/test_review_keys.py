@@ -37,11 +37,23 @@ def test_a_morning_with_keys(repository_folder: Path, tmp_path: Path) -> None:
         screen.clear()
         screen.press("?")
         assert "+import limits" not in screen.shows("u  remove the mark", "1/1 [v]iewed")
+        screen.press("v")
+        screen.shows("all hunks are viewed", "1/1 [d]iff")
+        screen.press("h")
+        screen.shows("all hunks are viewed, and shown again", "viewed 1/2 [v]iewed")
+        screen.press("n")
+        screen.shows("+import limits", "viewed 2/2 [v]iewed")
+        screen.press("u")
+        screen.shows("\n2/2 [v]iewed")
         screen.press("q")
         screen.press("c")
         screen.shows("1 comment waits to be sent")
+        screen.press("q")
+        screen.shows("1 comment to send: orchestrate revise work")
+        screen.orchestrate("review", "work")
         screen.press("r")
-        screen.shows("sent work back")
+        screen.shows("sent work back", "next: orchestrate run")
+        screen.clear()
         screen.orchestrate("run", "-q")
         screen.orchestrate("review", "work")
         opened = screen.shows("attempt 2", "since it was sent back", "say fixed", "+fixed = 1", "1/1 [i] since then")
@@ -51,7 +63,7 @@ def test_a_morning_with_keys(repository_folder: Path, tmp_path: Path) -> None:
         shown = screen.shows("1 hunk to look at", "1 of 1", "say fixed", "done", "+fixed = 1", "[d]iff")
         assert "import limits" not in shown
         screen.press("a")
-        screen.shows("approved work")
+        screen.shows("approved work", "next: orchestrate merge --dry-run")
     assert cli.states() == {"work": "approved"}
 
 

@@ -63,11 +63,11 @@ def test_the_board_of_a_run_shows_its_limits() -> None:
     board = a_board()
     until = NOW + timedelta(hours=2)
     board.details = Details(run=RunRecord(started=NOW, max_agents=4, budget=15.0, until=until))
-    assert "1 of 4 agents at a time · budget $15.00 · starts tasks until 09:12" in shown(board, 100, 20)
+    assert "1 of at most 4 agents at work · budget $15.00 · starts tasks until 09:12" in shown(board, 100, 20)
     board.details = Details(run=RunRecord(started=NOW, max_agents=1))
-    assert "1 of 1 agent at a time\n" in shown(board, 100, 20)
+    assert "1 of at most 1 agent at work\n" in shown(board, 100, 20)
     board.details = Details()
-    assert "at a time" not in shown(board, 100, 20)
+    assert "at work" not in shown(board, 100, 20)
 
 
 def a_run(symbols: bool = True) -> Board:

@@ -184,8 +184,10 @@ def test_a_line_of_the_text_is_broken_below_itself() -> None:
     """At 60 columns, what does not fit goes on below the name of its task, not at the edge."""
     lines = page(report_text.text, busy_night(), width=60, now=NOW).splitlines()
     titles = {section.title for section in report_words.sections(busy_night(), NOW)}
-    assert all(line.startswith("  ") for line in lines[2:] if line and line not in titles)
+    assert all(line.startswith(("  ", "↳")) for line in lines[2:] if line and line not in titles)
     assert any(len(line) > 50 for line in lines)
+    assert any(line.startswith("    ") for line in lines), "not below the next name"
+    assert "↳ orchestrate review" in "\n".join(lines)
 
 
 def test_what_a_task_waits_for_stands_alone_or_after_other_facts() -> None:

@@ -395,7 +395,7 @@ def test_the_end_of_a_run() -> None:
           ◔ dark-mode  resumes at 09:12: usage limit reached
         stopped early: it is 07:00
         ↳ orchestrate resume e2e-tests -m "..."   answer the question
-        ↳ orchestrate review                      3 to review
+        ↳ orchestrate review                      3 of this run to review
         ↳ orchestrate retry orders-api            try again on top of the merged work
         """)
 

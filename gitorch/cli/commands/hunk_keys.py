@@ -21,7 +21,7 @@ from gitorch.model.task import Task
 _PROMPT = "[v]iewed [u]nview [c]omment [n]ext [p]revious [H] {hide} [q]uit [?]"
 _HELP = """\
 v  mark as viewed, show the next         n, p  next, previous hunk
-u  remove the mark                       c  comment on this hunk, or on a line of it
+u  remove the mark                       c  comment on it, or on a line of it
 H  show or hide viewed hunks             q  back to the task
 F  change the order: git's, or what others use first and generated files last"""
 
@@ -33,8 +33,11 @@ def walk_hunks(session: Session, task: Task, *, flat: bool = False) -> None:
     while True:
         branch = services.reviewing.second_look.branch_hunks(session.workspace, task, flat=flat)
         hunks = branch.unviewed if is_hidden else branch.hunks
+        if not hunks and shown is None and branch.hunks:
+            click.echo("all hunks are viewed, and shown again", err=True)
+            is_hidden, hunks = False, branch.hunks
         if not hunks:
-            click.echo(f"all {len(branch.hunks)} hunks are viewed" if branch.hunks else "no changes", err=True)
+            click.echo("all hunks are viewed" if branch.hunks else "no changes", err=True)
             return
         position = max(0, min(position, len(hunks) - 1))
         hunk = hunks[position]

@@ -74,9 +74,13 @@ def log_command(
     live = follow and past is None
     events = services.transcripts.follow(workspace, task) if live else _events(workspace, task, attempt)
     is_recent = _recency(workspace, earliest)
-    execution = None
+    has_headings = not (session.json or grep or commands)
+    execution, shown_step = None, views.events.step_words("agent")
     for execution, event in events:
         if is_recent(execution, event) and (wanted := shown_of(event)):
+            if has_headings and (step := views.events.step_words(execution.step)) != shown_step:
+                session.answer(views.events.step_heading(step))
+                shown_step = step
             session.answer(
                 views.events.event(wanted, with_time=times), schema.progress.LogAnswer.of(execution.step, wanted)
             )

@@ -14,7 +14,7 @@ from gitorch.cli.commands.review_file import edit_review, leave_comments, read_r
 from gitorch.cli.commands.review_keys import review_interactively
 from gitorch.cli.session import TASK, Session, pass_session
 from gitorch.errors import InvalidInput
-from gitorch.model.task import Task
+from gitorch.model.task import State, Task
 
 if TYPE_CHECKING:
     from gitorch.flow.review import ReviewCard
@@ -78,6 +78,7 @@ def review_command(
     commented = review_interactively(session, cards, flat=flat)
     session.refresh()
     _offer_lessons(session, cards)
+    _say_next(session, cards)
     leave_comments(session, commented)
 
 
@@ -87,6 +88,15 @@ def _show_repeated(session: Session) -> None:
     session.answer(
         views.reviewing.lessons.repeated_comments(repeated), schema.review.ReviewAnswer.of([], repeated=repeated)
     )
+
+
+def _say_next(session: Session, cards: Sequence[ReviewCard]) -> None:
+    """Tell the reviewer which commands carry out the verdicts on these tasks."""
+    states = {session.find(card.task.id).state for card in cards}
+    if State.QUEUED in states:
+        session.say("next: orchestrate run")
+    if State.APPROVED in states:
+        session.say("next: orchestrate merge --dry-run")
 
 
 def _offer_lessons(session: Session, cards: Sequence[ReviewCard]) -> None:

@@ -50,7 +50,11 @@ def read_review(session: Session, task: Task, text: str) -> Task:
 
 def leave_comments(session: Session, tasks: list[Task]) -> None:
     """End with the exit code for comments that wait to be sent, if there are any."""
-    if any(task.comments for task in tasks):
+    if commented := [task for task in tasks if task.comments]:
+        for task in commented:
+            session.say(
+                f"{views.quantities.plural(len(task.comments), 'comment')} to send: orchestrate revise {task.id}"
+            )
         session.print_notices()
         raise SystemExit(_COMMENTS_LEFT)
 

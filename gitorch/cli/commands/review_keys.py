@@ -184,7 +184,7 @@ def _reject(session: Session, task: Task) -> bool:
     services.reviewing.review.reject(
         workspace, session.find(task.id), services.reviewing.comments.current_reviewer(workspace)
     )
-    session.say(f"rejected {task.id}; its branch is kept")
+    session.say(f"rejected {task.id}; its branch is kept, and `orchestrate undo` takes the verdict back")
     return True
 
 

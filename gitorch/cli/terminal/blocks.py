@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.constrain import Constrain
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -81,6 +82,28 @@ def bullets(items: Iterable[tuple[Span, RenderableType]], indent: int = 0) -> Ta
     for (mark, style), item in items:
         grid.add_row(Text(" " * indent + mark, style), item)
     return grid if grid.row_count else None
+
+
+class Hanging:
+    """Text whose lines after the first are indented."""
+
+    def __init__(self, text: Text, indent: int) -> None:
+        self._text = text
+        self._indent = indent
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the lines."""
+        if self._text.cell_len <= options.max_width:
+            yield self._text
+            return
+        first, *others = self._text.wrap(console, max(options.max_width - self._indent, 1), overflow="fold")
+        yield first
+        for text in others:
+            yield Text(" " * self._indent).append_text(text)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """Return the widths of the text itself: where nothing limits it, a cell would be filled up with blanks."""
+        return Measurement.get(console, options, self._text)
 
 
 def commands(hints: Sequence[tuple[str, str]], terminal: TerminalStyle) -> RenderableType | None:

@@ -30,6 +30,18 @@ _EVENT_MARKS: dict[str, tuple[str, str, str]] = {
 _PREFIXED = ("error", "retry", "limit", "end")
 
 
+def step_words(step: str) -> str:
+    """Return what an execution of an attempt is, by the name of its step: the agent, its preparation, or a check."""
+    kind, _, rest = step.partition("-")
+    return f"check {rest.partition('-')[2]}".strip() if kind == "check" else kind
+
+
+def step_heading(words: str, *, terminal: TerminalStyle | None = None) -> RenderableType:
+    """Return the line above what an execution printed."""
+    terminal = terminal or stdout_style()
+    return fitted((f"{terminal.pick('──', '--')} {terminal.clean(words)}", "dim"))
+
+
 def event(happened: Event, *, with_time: bool = False, terminal: TerminalStyle | None = None) -> RenderableType:
     """Return an event of an agent: its text, or a tool with a mark; long results are cut."""
     terminal = terminal or stdout_style()

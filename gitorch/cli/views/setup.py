@@ -10,7 +10,7 @@ from rich.text import Text
 
 from gitorch.cli.terminal.blocks import prose, section, stack
 from gitorch.cli.terminal.style import TerminalStyle, stdout_style
-from gitorch.cli.terminal.table import Column, Row, table
+from gitorch.cli.terminal.table import Column, Row, fits, table, table_with_notes
 from gitorch.config import AgentSettings
 from gitorch.flow.setup import CheckTrial, Trial, check_names
 from gitorch.git.user_hooks import HookState, HookStatus
@@ -72,8 +72,13 @@ def agents(
         ]
         for agent in items
     ]
+    details = [prose(row[-1]) for row in rows]
+    if fits(_AGENTS, rows, terminal):
+        listed = table(_AGENTS, rows, terminal)
+    else:
+        listed = table_with_notes(_AGENTS[:-1], [row[:-1] for row in rows], details, terminal)
     modes = [prose((terminal.clean(agent.name), "bold"), ": ", (terminal.clean(agent.mode), "dim")) for agent in items]
-    return stack([table(_AGENTS, rows, terminal), *section(terminal, *modes)])
+    return stack([listed, *section(terminal, *modes)])
 
 
 def trying(command: str) -> Text:

@@ -8,13 +8,15 @@ from datetime import datetime
 from rich.console import RenderableType
 from rich.text import Text
 
-from gitorch.cli.terminal.blocks import bullets, prose, stack
+from gitorch.cli.terminal.blocks import Hanging, bullets, commands, prose, stack
 from gitorch.cli.terminal.sanitize import safe
 from gitorch.cli.terminal.style import TerminalStyle, stdout_style
 from gitorch.cli.views.reporting import report_words
 from gitorch.services.report import NightReport
 
 _WIDEST = 10_000
+_INDENT = 2
+"""Cells by which the words of a task go on to the right of its name."""
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>&~$])")
 
 # A forge looks for references in what a reader would see, so a backslash in front of one does not stop it: names of
@@ -33,9 +35,12 @@ def text(report: NightReport, *, terminal: TerminalStyle | None = None, now: dat
     ]
     for section in report_words.sections(report, now):
         parts += [Text(""), Text(section.title, "bold red" if section.is_bad else "bold")]
+        if section.has_commands:
+            parts.append(commands(section.lines, terminal))
+            continue
         for name, words in section.lines:
-            gap = "   " if name and words else ""
-            parts.append(bullets([((" ", ""), prose((terminal.clean(name), "bold"), gap, terminal.clean(words)))]))
+            said = prose((terminal.clean(name), "bold"), "   " if name and words else "", terminal.clean(words))
+            parts.append(bullets([((" ", ""), Hanging(said, _INDENT))]))
     return stack(parts)
 
 

@@ -27,11 +27,15 @@ _FINISHED = (Bucket.REVIEW, Bucket.MERGE, Bucket.MERGED)
 
 
 class ReportSection(msgspec.Struct, frozen=True):
-    """A section: its title, its lines (a name and what is said about it), and whether it is bad news."""
+    """A section: its title, its lines (a name and what is said about it), and whether it is bad news.
+
+    The names of a section with `has_commands` are commands to copy.
+    """
 
     title: str
     lines: tuple[tuple[str, str], ...]
     is_bad: bool = False
+    has_commands: bool = False
 
 
 def headline(report: NightReport) -> str:
@@ -84,7 +88,7 @@ def sections(report: NightReport, now: datetime) -> list[ReportSection]:
             is_bad=True,
         ),
         ReportSection("Base moved", _base_lines(report)),
-        ReportSection("Next", tuple(_commands(report))),
+        ReportSection("Next", tuple(_commands(report)), has_commands=True),
     ]
     return [section for section in all_sections if section.lines]
 

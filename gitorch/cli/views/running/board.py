@@ -247,7 +247,7 @@ def _run_line(run: RunRecord, tasks: Tasks, now: datetime, terminal: TerminalSty
     """Return how many agents the run has and may have, its budget, and until when it starts tasks."""
     running = sum(task.state is State.RUNNING for task in tasks.values())
     parts = (
-        f"{running} of {quantities.plural(run.max_agents, 'agent')} at a time",
+        f"{running} of at most {quantities.plural(run.max_agents, 'agent')} at work",
         f"budget {quantities.dollars(run.budget)}" if run.budget else "",
         f"starts tasks until {quantities.clock(run.until, now)}" if run.until else "",
     )

@@ -55,8 +55,9 @@ class BoardTimeline(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def title(self) -> str:
         """The times of the first and the last cell."""
-        first = datetime.fromtimestamp(self.start, self.now.tzinfo)
-        return f"{first:%H:%M}{' ' * (self.cells - 2 * _CLOCK_CELLS)}{self.now:%H:%M}"
+        first, last = (f"{time:%H:%M}" for time in (datetime.fromtimestamp(self.start, self.now.tzinfo), self.now))
+        # a run that began this minute: one time says as much as the same twice
+        return f"{first}{' ' * (self.cells - 2 * _CLOCK_CELLS)}{last if last != first else ' ' * _CLOCK_CELLS}"
 
     def bar(self, task: Task, terminal: TerminalStyle) -> str:
         """Return the bar of a task; empty if nothing of it is in this time."""

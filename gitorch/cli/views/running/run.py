@@ -198,7 +198,7 @@ def _next_commands(groups: Mapping[Bucket, Sequence[Task]]) -> list[tuple[str, s
     if group := groups.get(Bucket.READ):
         hints.append((f"{PROGRAM} task {group[0].id}", "read the answer"))
     if group := groups.get(Bucket.REVIEW):
-        hints.append((f"{PROGRAM} review", f"{len(group)} to review"))
+        hints.append((f"{PROGRAM} review", f"{len(group)} of this run to review"))
     if group := groups.get(Bucket.RESOLVE):
         hints.append((f"{PROGRAM} retry {group[0].id}", "try again on top of the merged work"))
     if group := groups.get(Bucket.FIX):
