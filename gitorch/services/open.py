@@ -79,7 +79,9 @@ def ignored_files(workspace: Workspace, start: Path) -> list[Path]:
         return []
     pairs = [(linked[0].absolute() / name, used / name) for name in (FILE, PERSONAL)]
     return [
-        own for own, other in pairs if own.exists() and not (other.exists() and filecmp.cmp(own, other, shallow=False))
+        file
+        for file, counterpart in pairs
+        if file.exists() and not (counterpart.exists() and filecmp.cmp(file, counterpart, shallow=False))
     ]
 
 

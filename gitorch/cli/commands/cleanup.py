@@ -32,8 +32,8 @@ def cleanup_command(session: Session, dry_run: bool, yes: bool) -> None:
     workspace = session.workspace
     closed = services.maintenance.removable(workspace)
     proofs = [*services.maintenance.proofs(workspace, closed), *services.maintenance.kept(workspace)]
-    proven = {proof.task for proof in proofs if proof.is_proven}
-    tasks = [task for task in closed if task.id in proven]
+    proof_of = {proof.task: proof.text for proof in proofs if proof.is_proven}
+    tasks = [task for task in closed if task.id in proof_of]
     answer = _answer(tasks, proofs, dry_run=dry_run)
     places = {task.id: safe(task.worktree) for task in closed}
     listing = "\n".join(f"{proof.task}  {proof.text}  {places.get(proof.task, '')}".rstrip() for proof in proofs)
@@ -47,7 +47,7 @@ def cleanup_command(session: Session, dry_run: bool, yes: bool) -> None:
         session.answer("nothing was removed", _answer([], proofs, dry_run=dry_run))
         return
     for task in services.maintenance.cleanup(workspace, tasks):
-        session.say(f"removed {task.id}")
+        session.say(f"removed {task.id}: {proof_of[task.id]}")
     session.answer(f"{number} removed", answer)
     session.say(UNDO_HINT)
 

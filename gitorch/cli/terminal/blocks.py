@@ -96,9 +96,9 @@ class Hanging:
         if self._text.cell_len <= options.max_width:
             yield self._text
             return
-        first, *others = self._text.wrap(console, max(options.max_width - self._indent, 1), overflow="fold")
+        first, *further_lines = self._text.wrap(console, max(options.max_width - self._indent, 1), overflow="fold")
         yield first
-        for text in others:
+        for text in further_lines:
             yield Text(" " * self._indent).append_text(text)
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:

@@ -159,14 +159,14 @@ def _with_distinct_names(
         return rows
     names = {row[position][0] for row in rows}
     starts = Counter(set_cell_size(name, width - 1) for name in names if cell_len(name) > width)
-    shown: list[Row] = []
+    shortened: list[Row] = []
     for row in rows:
         name, style = row[position]
         if cell_len(name) > width and starts[set_cell_size(name, width - 1)] > 1:
             end = name[-(width // 3) :]
             name = f"{set_cell_size(name, width - 1 - cell_len(end))}{terminal.pick(*_CUT)}{end}"
-        shown.append([*row[:position], (name, style), *row[position + 1 :]])
-    return shown
+        shortened.append([*row[:position], (name, style), *row[position + 1 :]])
+    return shortened
 
 
 def _widths(columns: Sequence[Column], rows: Sequence[Row], visible: Sequence[int]) -> dict[int, int]:

@@ -32,8 +32,8 @@ _PREFIXED = ("error", "retry", "limit", "end")
 
 def step_words(step: str) -> str:
     """Return what an execution of an attempt is, by the name of its step: the agent, its preparation, or a check."""
-    kind, _, rest = step.partition("-")
-    return f"check {rest.partition('-')[2]}".strip() if kind == "check" else kind
+    kind, _, name = step.partition("-")
+    return f"check {name.partition('-')[2]}".strip() if kind == "check" else kind
 
 
 def step_heading(words: str, *, terminal: TerminalStyle | None = None) -> RenderableType:

@@ -39,8 +39,8 @@ def text(report: NightReport, *, terminal: TerminalStyle | None = None, now: dat
             parts.append(commands(section.lines, terminal))
             continue
         for name, words in section.lines:
-            said = prose((terminal.clean(name), "bold"), "   " if name and words else "", terminal.clean(words))
-            parts.append(bullets([((" ", ""), Hanging(said, _INDENT))]))
+            line = prose((terminal.clean(name), "bold"), "   " if name and words else "", terminal.clean(words))
+            parts.append(bullets([((" ", ""), Hanging(line, _INDENT))]))
     return stack(parts)
 
 
@@ -58,5 +58,5 @@ def markdown(report: NightReport, now: datetime) -> str:
 
 
 def _escaped(text: str) -> str:
-    plain = _IN_REFERENCE.sub(_NO_WIDTH, safe(text, width=_WIDEST))
-    return _SPECIAL.sub(r"\\\1", plain).replace(_NO_WIDTH, f"&#{ord(_NO_WIDTH)};")
+    unlinked = _IN_REFERENCE.sub(_NO_WIDTH, safe(text, width=_WIDEST))
+    return _SPECIAL.sub(r"\\\1", unlinked).replace(_NO_WIDTH, f"&#{ord(_NO_WIDTH)};")

@@ -34,24 +34,24 @@ _SHORT_NAMES = {"t": "test", "tst": "test"}
 
 def recipes(text: str) -> dict[str, str]:
     """Return the recipe of each target of a Makefile or justfile, with what it needs in the first line."""
-    found: dict[str, list[str]] = {}
+    recipe_lines: dict[str, list[str]] = {}
     lines: list[str] = []
     for line in text.split("\n"):
         if match := _TARGET.match(line):
-            lines = found.setdefault(match[1], [])
+            lines = recipe_lines.setdefault(match[1], [])
             if match[2].strip():
                 lines.append(NEEDS + match[2].strip())
         elif line.startswith((" ", "\t")) and line.strip() and not line.strip().startswith("#"):
             lines.append(line.strip())
         elif line.strip() and not line.startswith("#"):
             lines = []
-    return {name: "\n".join(recipe) for name, recipe in found.items()}
+    return {name: "\n".join(recipe) for name, recipe in recipe_lines.items()}
 
 
 def default_target(text: str) -> str | None:
     """Return the target of a Makefile or justfile that runs if none is named: the first one; None if there is none."""
-    chosen = _GOAL.findall(text)
-    return chosen[-1] if chosen else next(iter(recipes(text)), None)
+    goals = _GOAL.findall(text)
+    return goals[-1] if goals else next(iter(recipes(text)), None)
 
 
 def run_by_checks(before: ReadText) -> frozenset[str]:
@@ -68,13 +68,13 @@ def run_by_checks(before: ReadText) -> frozenset[str]:
     targets = {"just": recipes(justfile), "make": recipes(makefile)}
     defaults = {"just": default_target(justfile), "make": default_target(makefile)}
     scripts = read_settings(_PACKAGE, before(_PACKAGE)) or {}
-    seen: set[tuple[str, str]] = set()
+    called_names: set[tuple[str, str]] = set()
     while pending:
         for program, name in _called(pending.pop()):
             called = (program, name if name != _DEFAULT else defaults.get(program) or _DEFAULT)
-            if called in seen:
+            if called in called_names:
                 continue
-            seen.add(called)
+            called_names.add(called)
             recipe = scripts.get(called[1]) if program == "run" else targets[program].get(called[1])
             if not isinstance(recipe, str):
                 continue
@@ -82,7 +82,7 @@ def run_by_checks(before: ReadText) -> frozenset[str]:
             if recipe.startswith(NEEDS):
                 needed = recipe.partition("\n")[0].removeprefix(NEEDS)
                 pending += [f"{program} {word}" for word in re.findall(r"[A-Za-z_][\w./-]*", needed)]
-    return frozenset(name for _, name in seen if name)
+    return frozenset(name for _, name in called_names if name)
 
 
 def _called(command: str) -> Iterator[tuple[str, str]]:
