@@ -19,7 +19,9 @@ def test_removed_tasks_still_answer(repository_folder: Path) -> None:
     cli("approve", "keep", "--force")
     cli("reject", "drop", "-m", "not needed")
     cli("merge")
-    cli("cleanup", "--yes")
+    removed = cli("cleanup", "--yes").stderr
+    assert "removed " in removed
+    assert ": merged as " in removed
 
     listed = cli.json("history")
     (run,) = listed["runs"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 
@@ -18,8 +19,8 @@ _VERBS: dict[str, tuple[str, str, str]] = {
     "discuss": ("d", "TEXT", "discuss the plan with the model; see what it would change"),
     "add": ("a", "TEXT [--after TASK]", "add a task"),
     "remove": ("r", "TASK...", "remove tasks"),
-    "modify": ("m", "TASK --title TEXT ...", "change fields of a task (modify -h lists them)"),
-    "split": ("s", "TASK PART; PART...", "replace a task with several (--chain: one after another)"),
+    "modify": ("m", 'TASK --title "TEXT" ...', "change fields of a task (modify -h lists them)"),
+    "split": ("s", "TASK PART; PART... [--chain]", "replace a task with several; one after another with --chain"),
     "link": ("l", "TASK AFTER...", "make TASK wait for AFTER"),
     "unlink": ("u", "TASK AFTER...", "remove the dependency of TASK on each AFTER"),
     "order": ("o", "TASK...", "move tasks to the front"),
@@ -32,6 +33,7 @@ _VERBS: dict[str, tuple[str, str, str]] = {
     "quit": ("q", "", "quit; `plan continue` resumes"),
     "help": ("h", "", "show this list"),
 }
+_CHAIN = re.compile(r"(?<!\S)--chain(?!\S)")
 _ALIASES = {"?": "help", "show": "view", "exit": "quit", "proceed": "approve"}
 
 
@@ -96,8 +98,9 @@ def _parse(line: str) -> tuple[str, list[str]]:
     if verb == "discuss":
         return verb, ["--", text] if text.strip() else []
     if verb == "split" and ";" in text and '"' not in text:
-        task, _, parts = text.strip().partition(" ")
-        return verb, [task, *(part.strip() for part in parts.split(";") if part.strip())]
+        options = _CHAIN.findall(text)
+        task, _, parts = _CHAIN.sub(" ", text).strip().partition(" ")
+        return verb, [task, *(part.strip() for part in parts.split(";") if part.strip()), *options[:1]]
     return verb, list(_words(text))
 
 
