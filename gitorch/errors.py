@@ -85,7 +85,9 @@ def system_error(error: OSError) -> GitorchError | None:
     why = error.strerror or str(error)
     again = "then run the command again; what was acknowledged is kept"
     if error.errno in OUT_OF_SPACE:
-        return SetupNeeded("disk-full", f"no space to write {place}", why=why, fix=("free space on the disk", again))
+        return SetupNeeded(
+            "disk-full", f"no space to write {place}", why=why, fix=("free space on the disk, or files (df -i)", again)
+        )
     if error.errno == errno.EROFS:
         fix = ("make the file system writable", again)
         return SetupNeeded("read-only", f"cannot write {place}", why=why, fix=fix)

@@ -23,6 +23,13 @@ _DISK_SHARE = 50
 _FLOOR_SECONDS = 1.0
 _FLOOR_SHARE = 4
 """What has written less than this part of the floor is not why the disk is full."""
+_FASTEST = 4_000_000_000
+"""Bytes that a program writes in a second at most, so that none fills a disk between two looks."""
+_MOST_FILES = 100_000
+"""Files that it makes in a second at most."""
+_LEAST_PAUSE = 0.05
+_FILES_SHARE = 50
+"""With one part in so many of its files left, a disk is nearly full, however small they are."""
 _ROUNDS = 50
 _BLOCK = 512
 _KILOBYTE = 1024
@@ -41,8 +48,11 @@ class ResourceWatch:
         self.folder = spec["cwd"]
         self.disk_at_start: int | None = None
         self._descendants = Descendants()
+        self._spare = 0.0
         self._next = time.monotonic() + TICK_SECONDS
         self._next_disk = time.monotonic() + _DISK_SECONDS
+        self.pause = 0.0
+        """Seconds until the next look."""
 
     @property
     def is_limited(self) -> bool:
@@ -51,10 +61,17 @@ class ResourceWatch:
 
     def exceeded(self) -> str:
         """Return in words which limit is exceeded; empty for none, and between two looks."""
-        now = time.monotonic()
-        if not self.is_limited or now < self._next:
+        if not self.is_limited:
             return ""
-        self._next = now + TICK_SECONDS
+        now = time.monotonic()
+        spare = _spare_seconds(self.folder, self.floor) if self.floor else sys.maxsize
+        is_due = now >= self._next or spare < 0 <= self._spare
+        self._spare = spare
+        if is_due:
+            self._next = now + TICK_SECONDS
+        self.pause = min(self._next - now, TICK_SECONDS if spare < 0 else max(_LEAST_PAUSE, spare))
+        if not is_due:
+            return ""
         pids = self._descendants.pids()
         # those that have ended, and nobody has waited for yet, do not count
         if self.processes and len(pids) > self.processes and len(descendants()) > self.processes:
@@ -63,8 +80,17 @@ class ResourceWatch:
             return self.memory_words()
         if self.disk and now >= self._next_disk and self._grown(now) > self.disk:
             return f"wrote more than {_amount(self.disk)} into its folder"
-        if self.floor and _free(self.folder) < self.floor and self._has_written(pids) > self.floor // _FLOOR_SHARE:
+        return self._filled_disk(pids) if spare < 0 else ""
+
+    def _filled_disk(self, pids: Sequence[int]) -> str:
+        """Return in words that the program has filled the disk, with bytes or with files; empty if it has not."""
+        disk = _disk(self.folder)
+        if disk.bytes < self.floor and self._has_written(pids) > self.floor // _FLOOR_SHARE:
             return f"wrote until less than {_amount(self.floor)} of the disk was free"
+        if disk.files < disk.fewest_files and _has_files(
+            self.folder, disk.fewest_files // _FLOOR_SHARE, since=self.started
+        ):
+            return f"made files until the disk had room for fewer than {disk.fewest_files} more"
         return ""
 
     def memory_words(self) -> str:
@@ -119,13 +145,41 @@ def disk_usage(folder: str, seconds: float = 0.0, *, since: float = 0.0, is_part
     return total
 
 
-def _free(folder: str) -> int:
-    """Return the bytes that are free where a folder is; where nobody can tell, all that there could be."""
+class Disk:
+    """What is free where a folder is: bytes, files, and how many files there should be; where nobody can tell, all."""
+
+    def __init__(self, bytes: int = sys.maxsize, files: int = sys.maxsize, fewest_files: int = 0) -> None:
+        self.bytes, self.files, self.fewest_files = bytes, files, fewest_files
+
+
+def _disk(folder: str) -> Disk:
     try:
         disk = os.statvfs(folder)
     except OSError:
-        return sys.maxsize
-    return disk.f_bavail * disk.f_frsize
+        return Disk()
+    return Disk(disk.f_bavail * disk.f_frsize, disk.f_favail, disk.f_files // _FILES_SHARE)
+
+
+def _spare_seconds(folder: str, floor: int) -> float:
+    """Return how long no program can take more of the disk than it should; below 0 if that has happened."""
+    disk = _disk(folder)
+    return min((disk.bytes - floor) / _FASTEST, (disk.files - disk.fewest_files) / _MOST_FILES)
+
+
+def _has_files(folder: str, count: int, *, since: float) -> bool:
+    """Return whether more files and folders below a folder than `count` have changed since a time, in a short look."""
+    total, pending = 0, [folder]
+    end = time.monotonic() + _FLOOR_SECONDS
+    while pending and time.monotonic() < end:
+        with contextlib.suppress(OSError), os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    total += entry.stat(follow_symlinks=False).st_ctime >= since
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(entry.path)
+                if total > count:
+                    return True
+    return False
 
 
 def _written(pids: Sequence[int]) -> int:

@@ -28,7 +28,7 @@ from gitorch.executors.process_tree import (
     signal_quietly,
     start_ticks,
 )
-from gitorch.executors.resource_watch import TICK_SECONDS, ResourceWatch, kill_all
+from gitorch.executors.resource_watch import ResourceWatch, kill_all
 from gitorch.executors.write_times import TimesFile
 
 try:
@@ -202,7 +202,7 @@ class Supervisor:
     def _next_check(self, passed: float, wall: float, idle: float) -> float | None:
         ends = [wall - passed] if wall else []
         ends += [min(idle / 4, IDLE_POLL_SECONDS)] if idle else []
-        ends += [TICK_SECONDS] if self.resources.is_limited else []
+        ends += [self.resources.pause] if self.resources.is_limited else []
         return max(0.01, min(ends)) if ends else None
 
     def _signs_of_life(self) -> tuple[int, ...]:

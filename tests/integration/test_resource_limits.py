@@ -17,7 +17,7 @@ import pytest
 from gitorch.executors import control_group, control_groups, process_tree, resource_watch
 from gitorch.executors.local import LocalExecutor
 from gitorch.executors.protocol import ResourceLimits
-from gitorch.executors.resource_watch import ResourceWatch, disk_usage
+from gitorch.executors.resource_watch import Disk, ResourceWatch, disk_usage
 from gitorch.model.outcome import Exit
 from tests.support.executions import marked, python, shell
 
@@ -83,7 +83,7 @@ def test_what_fills_the_disk_is_ended_and_what_wrote_little_goes_on(
     """Only what was written since the start counts, and only while less than the floor is free."""
     monkeypatch.setattr(resource_watch, "TICK_SECONDS", 0.0)
     free = [50_000_000]
-    monkeypatch.setattr(resource_watch, "_free", lambda _: free[0])
+    monkeypatch.setattr(resource_watch, "_disk", lambda _: Disk(free[0]))
     (tmp_path / "before").write_bytes(b"x" * 30_000_000)
     spec = {"memory": 0, "processes": 0, "disk": 0, "floor": 40_000_000, "cwd": str(tmp_path)}
     time.sleep(0.05)  # longer than the clock of a file system is late
@@ -96,6 +96,43 @@ def test_what_fills_the_disk_is_ended_and_what_wrote_little_goes_on(
     assert watch.exceeded() == "wrote until less than 40 MB of the disk was free"
     free[0] = 50_000_000
     assert watch.exceeded() == ""
+
+
+def test_a_disk_that_is_nearly_full_is_looked_at_more_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that nothing can fill it between two looks; and what goes past the floor is looked at at once."""
+    disk = [Disk(6_000_000_000)]
+    monkeypatch.setattr(resource_watch, "_disk", lambda _: disk[0])
+    monkeypatch.setattr(resource_watch, "_written", lambda _: 0)
+    watch = ResourceWatch({"memory": 0, "processes": 0, "disk": 0, "floor": 1_000_000, "cwd": str(tmp_path)})
+    (tmp_path / "much").write_bytes(b"x" * 1_000_000)
+    assert watch.exceeded() == ""
+    assert watch.pause > 0.5 or watch.exceeded() == ""  # a busy machine may have come to the next look
+    disk[0] = Disk(1_500_000)
+    assert watch.exceeded() == ""
+    assert watch.pause <= 0.05
+    disk[0] = Disk(900_000)
+    assert watch.exceeded() == "wrote until less than 1 MB of the disk was free"
+
+
+def test_what_uses_up_the_files_of_a_disk_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small they are: nothing else could be written either. Those of before do not count."""
+    disk = [Disk(files=50, fewest_files=40)]
+    (tmp_path / "old").mkdir()
+    for number in range(20):
+        (tmp_path / "old" / str(number)).touch()
+    time.sleep(0.05)  # longer than the clock of a file system is late
+    monkeypatch.setattr(resource_watch, "_disk", lambda _: disk[0])
+    watch = ResourceWatch({"memory": 0, "processes": 0, "disk": 0, "floor": 1, "cwd": str(tmp_path)})
+    disk[0] = Disk(files=39, fewest_files=40)
+    assert watch.exceeded() == ""
+    disk[0] = Disk(files=50, fewest_files=40)
+    assert watch.exceeded() == ""
+    time.sleep(0.05)
+    (tmp_path / "new").mkdir()
+    for number in range(20):
+        (tmp_path / "new" / str(number)).touch()
+    disk[0] = Disk(files=39, fewest_files=40)
+    assert watch.exceeded() == "made files until the disk had room for fewer than 40 more"
 
 
 def test_what_a_program_writes_elsewhere_is_counted(tmp_path: Path) -> None:
