@@ -133,5 +133,6 @@ def test_without_a_worktree_and_not_on_a_branch_of_the_user(cli: Cli) -> None:
     git("switch", "-q", "mine", cwd=cli.folder)
     git("commit", "-q", "--allow-empty", "-m", "Mine", cwd=cli.folder)
     cli("adopt", "mine", "--base", "main")
-    cli("comment", "mine", "a.txt:1", "-m", "x\n```suggestion\ny\n```")
+    commented = cli("comment", "mine", "a.txt:1", "-m", "x\n```suggestion\ny\n```")
+    assert "apply the suggestion yourself: orchestrate apply mine" in commented.stderr
     assert cli.error("apply", "mine", exit=5)["code"] == "adopted-branch"

@@ -150,7 +150,8 @@ def test_what_a_resolution_changed(cli: Cli, tmp_path: Path) -> None:
     assert (entry["with"], entry["commit"], entry["proven"]) == (["total"], None, True)
     (hunk,) = entry["files"][0]["hunks"]
     assert hunk["result"] == [*hunk["ours"], *hunk["theirs"]]
-    assert cli.error("diff", "total", "--resolution", exit=3)["code"] == "no-resolution"
+    refused = cli.error("diff", "total", "--resolution", exit=3)
+    assert (refused["code"], refused["fix"]) == ("no-resolution", ["orchestrate diff clear --resolution"])
     assert "--resolution takes no other options" in cli("diff", "clear", "--resolution", "--stat", ok=2).stderr
     cli("merge", "--resolved")
     published = cli.json("diff", "clear", "--resolution")

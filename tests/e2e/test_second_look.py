@@ -123,6 +123,7 @@ def test_a_review_is_written_between_the_lines(cli: Cli, tmp_path: Path) -> None
     assert cli.error("review", "work", "-F", "-", exit=2, input=b"\n")["code"] == "no-comment"
     assert cli.tasks()["work"]["comments"] == comments
     sent = cli("review", "work", "-F", "-", input=b"@gitorch revise\n> +broken\nmust: say fixed\n")
+    assert "next: orchestrate run" in sent.stderr
     assert "work: queued, 1 earlier comment removed" in sent.stderr
     cli.run()
     brief = cli("task", "work", "--brief").text

@@ -78,7 +78,7 @@ def review_command(
     commented = review_interactively(session, cards, flat=flat)
     session.refresh()
     _offer_lessons(session, cards)
-    _say_next(session, cards)
+    _say_next(session, [card.task for card in cards])
     leave_comments(session, commented)
 
 
@@ -90,9 +90,9 @@ def _show_repeated(session: Session) -> None:
     )
 
 
-def _say_next(session: Session, cards: Sequence[ReviewCard]) -> None:
+def _say_next(session: Session, tasks: Sequence[Task]) -> None:
     """Tell the reviewer which commands carry out the verdicts on these tasks."""
-    states = {session.find(card.task.id).state for card in cards}
+    states = {session.find(task.id).state for task in tasks}
     if State.QUEUED in states:
         session.say("next: orchestrate run")
     if State.APPROVED in states:
@@ -117,6 +117,8 @@ def _write(session: Session, task: Task, file: TextIO | None, *, flat: bool) -> 
         )
     if reviewed.state is task.state:
         leave_comments(session, [reviewed])
+    else:
+        _say_next(session, [reviewed])
 
 
 def _required(session: Session, name: str | None) -> Task:

@@ -70,6 +70,8 @@ def comment_command(
     answer = schema.review.CommentAnswer(task=schema.task.TaskJson.of(commented))
     session.answer(f"{task.id}: {views.quantities.plural(len(commented.comments), 'comment')}", answer)
     session.say(f"next: orchestrate revise {task.id}")
+    if commented.comments[-1].suggestion is not None:
+        session.say(f"or, to apply the suggestion yourself: orchestrate apply {task.id}")
 
 
 def _parse_position(position: str) -> tuple[str, int, int]:

@@ -18,7 +18,7 @@ from gitorch.model.note import ResolvedInput, ResolvedNote
 from gitorch.model.resolution import ResolvedFile
 from gitorch.model.task import State, Task
 from gitorch.replay.resolved_hunks import ResolvedHunk, resolved_hunks
-from gitorch.services.merging.forecast_record import saved_resolutions
+from gitorch.services.merging.forecast_record import saved_candidate, saved_resolutions
 from gitorch.services.workspace import Workspace
 
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -60,9 +60,18 @@ def shown_resolutions(workspace: Workspace, task: Task) -> list[ShownResolution]
             if task.state is State.MERGED
             else "no conflict of this task has a proposal"
         )
-        fix = "orchestrate merge --dry-run"
-        raise NotFound("no-resolution", f"there is no resolution of {task.id}", why=reason, fix=(fix,))
+        fixes = tuple(f"orchestrate diff {name} --resolution" for name in _proposals_with(workspace, task.id))
+        if fixes:
+            reason = "the proposal is that of the other task, which would be merged later"
+        fix = fixes or ("orchestrate merge --dry-run",)
+        raise NotFound("no-resolution", f"there is no resolution of {task.id}", why=reason, fix=fix)
     return resolutions
+
+
+def _proposals_with(workspace: Workspace, partner: TaskId) -> list[TaskId]:
+    """Return the other tasks whose conflict with a task has a proposal."""
+    candidate = saved_candidate(workspace)
+    return [entry.task for entry in candidate.resolutions if partner in entry.partners] if candidate else []
 
 
 def _proposed(workspace: Workspace, task: Task) -> list[ShownResolution]:
