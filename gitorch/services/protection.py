@@ -22,16 +22,21 @@ Mode: TypeAlias = Literal["bwrap", "landlock", "private", "off"]
 Keys: TypeAlias = Literal["none", "inside", "outside"]
 """Where the API keys of agents are: in their environment, or outside of their sandbox."""
 
-NO_SANDBOX = "no sandbox: only git hooks restrict the agents, which prevents accidents, not malice"
+NO_SANDBOX = (
+    "no sandbox: agents run with your rights, in your repository; only git hooks restrict them, which prevents "
+    "accidents, not malice"
+)
 NO_SANDBOX_PRIVATE = (
     "no sandbox: agents run with your rights; their git uses a private repository, which prevents accidents, not malice"
 )
 KEYS_INSIDE = "agents can read the API keys in their environment"
 OPEN_NETWORK = 'sandbox.network = "open": agents reach every host, and the services of this machine'
 LANDLOCK = (
-    "a Landlock sandbox hides no names: agents see which files and processes exist, and can change the permissions and "
-    "times of files that are yours"
+    "a Landlock sandbox hides no names: agents see which files exist, and processes with their arguments, and can "
+    "change the permissions and times of files that are yours"
 )
+CLOSED_BY_LANDLOCK = "under Landlock, agents cannot use /tmp or unix sockets, nor listen on ports"
+CLOSED_WITH_OPEN_NETWORK = "under Landlock, agents cannot use /tmp or unix sockets"
 SIGNALS = "this version of Landlock lets agents send signals to your processes"
 _NAMES = {"bwrap": "bubblewrap", "landlock": "Landlock"}
 _NETWORKS = {"on": "allowed hosts only", "open": "every host", "off": "none"}
@@ -150,18 +155,23 @@ def warnings(protection: Protection) -> tuple[str, ...]:
 
 
 def gaps(protection: Protection) -> tuple[str, ...]:
-    """Return what is not protected."""
+    """Return what is not protected, and what Landlock closes that programs may need."""
     keys = (KEYS_INSIDE,) if protection.keys == "inside" else ()
     if protection.mode == "off":
         return (NO_SANDBOX, *keys)
     if protection.mode == "private":
         return (NO_SANDBOX_PRIVATE, *keys)
     return (
-        *((LANDLOCK,) if protection.mode == "landlock" else ()),
+        *((LANDLOCK, _closed(protection)) if protection.mode == "landlock" else ()),
         *((SIGNALS,) if not protection.protects_processes else ()),
         *((OPEN_NETWORK,) if protection.network == "open" else ()),
         *keys,
     )
+
+
+def _closed(protection: Protection) -> str:
+    """Return what programs often need, and do not have under Landlock."""
+    return CLOSED_WITH_OPEN_NETWORK if protection.network == "open" else CLOSED_BY_LANDLOCK
 
 
 def reasons(protection: Protection) -> tuple[str, ...]:

@@ -195,6 +195,7 @@ class TestAuto:
             assert "setting up uid map: Permission denied" in words
             assert "docs/security.md" in words
             assert "a Landlock sandbox hides no names" in words
+            assert "agents cannot use /tmp or unix sockets, nor listen on ports" in words
             assert "no sandbox" not in words
         assert cli.json("status")["sandbox"]["mode"] == "landlock"
         assert git("show", "orch/first:copy", cwd=cli.folder) == "none"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from gitorch.config import SandboxSettings
@@ -40,3 +42,12 @@ def test_without_a_sandbox_its_network_is_not_promised() -> None:
     private = protection.in_force(SandboxSettings(mode="private"))
     assert protection.description(private) == protection.label(private) == ""
     assert protection.label(protection.in_force(SandboxSettings(mode="landlock"))) == "Landlock sandbox"
+
+
+@pytest.mark.parametrize("network", ["on", "open"])
+def test_what_landlock_closes_is_said(network: Literal["on", "open"]) -> None:
+    """A test that starts a server, or writes to /tmp, fails there: the reason is named."""
+    gaps = protection.gaps(protection.in_force(SandboxSettings(mode="landlock", network=network)))
+    assert (protection.CLOSED_BY_LANDLOCK in gaps) == (network == "on")
+    assert all("/tmp" in text for text in gaps if "cannot use" in text)
+    assert any("cannot use /tmp or unix sockets" in text for text in gaps)
