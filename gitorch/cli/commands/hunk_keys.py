@@ -18,8 +18,8 @@ from gitorch.cli.terminal.keys import INTERRUPTS, read_key
 from gitorch.git.diff.hunk_ids import HunkPatch
 from gitorch.model.task import Task
 
-_PROMPT = "[v]iewed [u]nview [c]omment [n]ext [p]revious [H] {hide} [q]uit [?]"
-_HELP = """\
+HUNK_PROMPT = "[v]iewed [u]nview [c]omment [n]ext [p]rev [H] {hide} [q]uit [?]"
+HUNK_HELP = """\
 v  mark as viewed, show the next         n, p  next, previous hunk
 u  remove the mark                       c  comment on it, or on a line of it
 H  show or hide viewed hunks             q  back to the task
@@ -46,7 +46,7 @@ def walk_hunks(session: Session, task: Task, *, flat: bool = False) -> None:
             shown = hunk
         mark = "" if hunk in branch.unviewed else "viewed "
         hide = "show" if is_hidden else "hide"
-        click.echo(f"{mark}{position + 1}/{len(hunks)} {_PROMPT.format(hide=hide)} ", nl=False, err=True)
+        click.echo(f"{mark}{position + 1}/{len(hunks)} {HUNK_PROMPT.format(hide=hide)} ", nl=False, err=True)
         key = read_key()
         click.echo(key if key.isprintable() else "", err=True)
         if key in ("q", *INTERRUPTS):
@@ -65,7 +65,7 @@ def walk_hunks(session: Session, task: Task, *, flat: bool = False) -> None:
         elif key == "c":
             _comment(session, task, hunk)
         else:
-            click.echo(_HELP, err=True)
+            click.echo(HUNK_HELP, err=True)
 
 
 def _show(session: Session, hunk: HunkPatch, commits: Sequence[str]) -> None:

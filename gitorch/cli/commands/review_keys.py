@@ -30,9 +30,10 @@ from gitorch.model.task import Comment, State, Task
 if TYPE_CHECKING:
     from gitorch.flow.review import ReviewCard
 
-_PROMPT = "[d]iff [h]unks [c]omment [e]dit [t] checks [a]pprove [r]evise [n]ext [?]"
-_PROMPT_AGAIN = "[i] since then [d]iff [h]unks [c]omment [e]dit [a]pprove [r]evise [n]ext [?]"
-_HELP = """\
+# each fits a line of 80 cells with its number and the key that is pressed
+PROMPT = "[d]iff [h]unks [c]omment [t] checks [a]pprove [r]evise [n]ext [?]"
+PROMPT_AGAIN = "[i] since then [d]iff [h]unks [c]omment [a]pprove [r]evise [n]ext [?]"
+HELP = """\
 d  the diff, in your pager               a  approve
 v  the diff, in your viewer              r  revise: send back with your comments
 h  hunk by hunk, with viewed marks       x  reject; the branch is kept
@@ -64,7 +65,7 @@ def _ask_verdict(session: Session, card: ReviewCard, position: str, *, flat: boo
     is_again = show_new_changes(session, card.task)
     session.mark_shown(card.task)
     while True:
-        click.echo(f"{position} {_PROMPT_AGAIN if is_again else _PROMPT} ", nl=False, err=True)
+        click.echo(f"{position} {PROMPT_AGAIN if is_again else PROMPT} ", nl=False, err=True)
         key = read_key()
         click.echo(key if key.isprintable() else "", err=True)
         if key in ("n", "q", *INTERRUPTS):
@@ -73,7 +74,7 @@ def _ask_verdict(session: Session, card: ReviewCard, position: str, *, flat: boo
         if key == "h":
             action = partial(_hunks, flat=flat)
         if action is None:
-            click.echo(_HELP, err=True)
+            click.echo(HELP, err=True)
             continue
         try:
             if action(session, card.task):
