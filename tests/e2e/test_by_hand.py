@@ -186,7 +186,10 @@ def test_a_conflict_that_was_solved_by_hand_goes_on(cli: Cli, way: str) -> None:
     (card,) = cli.json("review", loser)["tasks"]
     assert [file["path"] for file in card["files"]] == ["shared.txt"]
     assert not [signal for signal in card["signals"] if "conflicts" in signal["text"]]
-    assert "review: 1 commit by" in cli("status").text
+    board = cli("status").text
+    assert "review: 1 commit by" in board
+    assert "conflicts with" not in board.partition("Candidate")[0]
+    assert "orchestrate review   1 to review" in board
     cli("check", loser)
     cli("approve", loser)
     assert [task["id"] for task in cli.json("merge")["merged"]] == [loser]

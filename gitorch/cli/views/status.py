@@ -102,7 +102,7 @@ def status(
     top = [*_header_lines(board, terminal, now), *(warning(text, terminal) for text in board.warnings)]
     top += section(terminal, *foreign_changes.changes(board.moved, terminal, show_all=show_all))
     unlocks = labels.unlock_counts(by_id)
-    groups = _with_outdated_approvals(grouped(by_id.values(), unlocks), board.by_hand)
+    groups = _with_changed_branches(grouped(by_id.values(), unlocks), board.by_hand)
     if not groups:
         return stack([*top, *section(terminal, Text("no tasks yet")), commands(_FIRST_COMMANDS, terminal)])
     facts = _Facts(by_id, unlocks, board.diffs, forecast.marks(board.conflicts), board.by_hand, now)
@@ -117,14 +117,16 @@ def status(
     return stack([*top, *rows, *section(terminal, *outlook), *section(terminal, hints)])
 
 
-def _with_outdated_approvals(
+def _with_changed_branches(
     groups: Mapping[Bucket, list[Task]], by_hand: Mapping[TaskId, str]
 ) -> dict[Bucket, list[Task]]:
-    """Return the groups with the approved tasks that were changed by hand among those to review."""
-    approved = groups.get(Bucket.MERGE, [])
-    outdated = [task for task in approved if task.id in by_hand]
-    current = [task for task in approved if task.id not in by_hand]
-    regrouped = {**groups, Bucket.REVIEW: [*groups.get(Bucket.REVIEW, []), *outdated], Bucket.MERGE: current}
+    """Return the groups with the approved and conflicted tasks that were changed by hand among those to review."""
+    regrouped = dict(groups)
+    for bucket in (Bucket.MERGE, Bucket.RESOLVE):
+        group = groups.get(bucket, [])
+        regrouped[bucket] = [task for task in group if task.id not in by_hand]
+        changed = [task for task in group if task.id in by_hand]
+        regrouped[Bucket.REVIEW] = [*regrouped.get(Bucket.REVIEW, []), *changed]
     return {bucket: regrouped[bucket] for bucket in Bucket if regrouped.get(bucket)}
 
 
@@ -201,6 +203,8 @@ def _next_cell(task: Task, facts: _Facts, terminal: TerminalStyle) -> Span:
     by_hand = facts.by_hand.get(task.id, "")
     if by_hand and task.state in (State.CONFLICTED, State.APPROVED):
         verb = "review"
+    if by_hand and task.state is State.CONFLICTED:
+        reason = ""  # it is about the commits of before
     unlocks = labels.unlocks(facts.unlocks.get(task.id, 0))
     parts = (priority, unlocks, by_hand, reason, conflict, _large(task), _title(task))
     text = terminal.clean("; ".join(part for part in parts if part))
