@@ -80,7 +80,10 @@ def test_what_was_merged_before_is_brought_along(cli: Cli) -> None:
     assert "nothing to merge" not in planned
     show, merge = (line[2:].partition("   ")[0] for line in planned.splitlines() if line.startswith("↳"))
     assert git(*shlex.split(show)[1:], cwd=cli.folder).splitlines()
-    said = cli(*shlex.split(merge)[1:]).text
+    merged = cli(*shlex.split(merge)[1:])
+    said = merged.text
+    assert "to undo" not in merged.stderr
+    assert cli.error("undo", exit=5)["code"]
     assert "nothing merged" not in said
     assert "main fast-forwarded to" in said
     assert "not checked" in said

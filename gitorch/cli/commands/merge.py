@@ -116,7 +116,8 @@ def _merge(
     session.answer(page, answer)
     if plan.ready:
         session.say(_RESOLVED_HINT)
-    if not dry_run and (plan.steps or views.merging.merge_branches.moves_target(plan)):
+    # from a branch of the user's, `undo` takes nothing back
+    if plan.steps and not dry_run and not views.merging.merge_branches.moves_target(plan):
         session.say(UNDO_HINT)
     _exit_for(plan, task_ids or ())
 
