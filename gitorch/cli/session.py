@@ -77,10 +77,8 @@ class Session:
         return services.past.past_tasks.find_any(self.workspace, name) if name else (self.find(name), None)
 
     def find_all(self, names: Sequence[str]) -> list[Task]:
-        """Return the tasks of these names; raise `InvalidInput` without any."""
-        if not names:
-            raise InvalidInput("which-task", "no task given", fix=(*_with_a_task(), "name a task, or pass --all"))
-        return [services.lookup.find_task(self.workspace, name) for name in names]
+        """Return the tasks of these names; without any, the task whose worktree this is."""
+        return [self.find(name) for name in names or (None,)]
 
     def answer(self, content: RenderableType | None, answer: JsonAnswer | None = None) -> None:
         """Print the answer to stdout: `content`, or with `--json` the object, if there is one."""
@@ -169,11 +167,13 @@ _MAX_SUGGESTED = 3
 
 
 def _with_a_task() -> tuple[str, ...]:
-    """Return the command that is running with the name of a task that it takes, for the first few tasks."""
+    """Return the command that is running with the name of a task that it takes, for the first few, or with `--all`."""
     ctx = click.get_current_context()
     kind = next((parameter.type for parameter in ctx.command.params if isinstance(parameter.type, TaskName)), None)
     names = [name for name, _ in kind.choices(ctx)][:_MAX_SUGGESTED] if kind else ()
     words = ctx.command_path.split()[1:]
+    if names and any("--all" in parameter.opts for parameter in ctx.command.params):
+        names.append("--all")
     return tuple(" ".join(["orchestrate", *words, name]) for name in names) or ("orchestrate status",)
 
 

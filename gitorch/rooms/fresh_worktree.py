@@ -62,7 +62,7 @@ def _require_free(repository: Repository, spec: RoomSpec, branch: Ref) -> None:
     place = place_of(repository, branch)
     if place is not None and place != spec.directory:
         leave = shlex.join(["git", "-C", str(place), "switch", "--detach"])
-        raise RoomError(f"{spec.branch} is checked out in {place}: leave it there ({leave})")
+        raise RoomError(f"{spec.branch} is checked out in {place}: check out something else there ({leave})")
 
 
 def _is_complete(worktree: Worktree) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 
 from gitorch import config as configuration
 from gitorch.config import FILE, Layer, LoadedConfig
-from gitorch.errors import NotFound
+from gitorch.errors import InvalidInput, NotFound
 from gitorch.flow.scheduling import base_choice
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, branch_ref
@@ -55,7 +55,10 @@ def untrusted_checks(workspace: Workspace) -> dict[Oid, dict[str, Any]]:
     common = workspace.repository.common_dir
     untrusted: dict[Oid, dict[str, Any]] = {}
     for commit in dict.fromkeys(_bases(workspace)):
-        layer = _file_at(workspace.repository, commit)
+        try:
+            layer = _file_at(workspace.repository, commit)
+        except InvalidInput:  # nothing in it can run; its task says what is wrong with it
+            continue
         checks = layer.settings.get("checks", {}) if layer else {}
         if checks and checks not in untrusted.values() and not trust.is_trusted(common, {"checks": checks}):
             untrusted[commit] = checks
@@ -80,7 +83,8 @@ def _bases(workspace: Workspace) -> Iterator[Oid]:
 
 def _file_at(repository: Repository, commit: Oid) -> Layer | None:
     content = repository.file(commit, FILE)
-    return None if content is None else configuration.parse(configuration.decode(content, FILE), FILE)
+    origin = f"{commit[:12]}:{FILE}"
+    return None if content is None else configuration.parse(configuration.decode(content, origin), origin)
 
 
 def require_trust(workspace: Workspace) -> None:

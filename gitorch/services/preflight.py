@@ -12,6 +12,7 @@ import msgspec
 
 from gitorch import services
 from gitorch.agents.prices import prices_of
+from gitorch.config import PERSONAL
 from gitorch.errors import GitorchError, LimitReached, NotFound, SetupNeeded
 from gitorch.flow.scheduling import base_choice
 from gitorch.flow.scheduling.run_limits import RunLimits
@@ -282,7 +283,8 @@ def _needed_files(workspace: Workspace) -> Iterator[str]:
     if top is None:
         return
     patterns = _NEEDED_FILES if workspace.config.prepare.run else (*_NEEDED_FILES, *_NEEDED_FOLDERS)
-    names = [entry.name for entry in top.iterdir() if any(entry.match(pattern) for pattern in patterns)]
+    entries = (entry for entry in top.iterdir() if entry.name != PERSONAL)
+    names = [entry.name for entry in entries if any(entry.match(pattern) for pattern in patterns)]
     if names:
         paths = b"".join(os.fsencode(name) + b"\0" for name in sorted(names))
         # a work tree elsewhere (`core.worktree`) does not name its repository; a bare one's worktrees do

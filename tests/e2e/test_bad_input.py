@@ -260,6 +260,19 @@ def test_names_that_mean_nothing_or_two_things(cli: Cli) -> None:
     assert len(cli.tasks()) == 2
 
 
+def test_a_task_may_be_left_out_in_its_worktree(cli: Cli) -> None:
+    """Also for commands that take several; elsewhere, the hint names the tasks that it could be."""
+    cli("submit", told("Work", saved("one.txt", "1")), "--check", "true")
+    cli.run()
+    assert cli.error("approve", exit=2)["fix"] == ["orchestrate approve work", "orchestrate approve --all"]
+    folder = str(cli.folder.parent / f"{cli.folder.name}.orch/work")
+    for words in (("check",), ("preview",), ("review", "--viewed", "one.txt")):
+        cli("-C", folder, *words)
+    assert "work is finished" in cli.error("-C", folder, "kill", exit=5)["what"]
+    cli("-C", folder, "approve")
+    assert cli.states()["work"] == "approved"
+
+
 @pytest.mark.parametrize("place", ["trees/{task}", ".git/trees/{task}", "../{repo}/{task}"])
 def test_worktrees_never_go_inside_the_repository(cli: Cli, place: str) -> None:
     """Neither `submit` nor `run` accepts such a place, whatever git ignores, and nothing is made there."""

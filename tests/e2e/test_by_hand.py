@@ -238,7 +238,7 @@ def test_a_new_attempt_does_not_move_a_branch_under_a_person(cli: Cli) -> None:
     tip = git("rev-parse", "HEAD", cwd=cli.folder)
     cli.run(ok=6)
     assert (git("rev-parse", "HEAD", cwd=cli.folder), git("status", "--porcelain", cwd=cli.folder)) == (tip, "")
-    assert f"orch/work is checked out in {cli.folder}: leave it there" in cli.tasks()["work"]["reason"]
+    assert f"orch/work is checked out in {cli.folder}: check out something else there" in cli.tasks()["work"]["reason"]
     git("checkout", "-q", "main", cwd=cli.folder)
     cli("retry", "work")
     cli.run()

@@ -73,14 +73,14 @@ def test_a_task_in_a_bare_repository_with_worktrees(source: Path) -> None:
     """
     folder = beside(source, ".bare", "main")
     cli = Cli(folder / "main", **OFF, GITORCH_RUN_TRY_BASE="true")
-    (folder / ".bare/info/exclude").write_text(".env*\n")
+    (folder / ".bare/info/exclude").write_text(".env*\n.orchestrate.local.toml\n")
     (folder / "main" / ".env.local").write_text("secret")
     (folder / "main" / ".orchestrate.local.toml").write_text('[prepare]\ncopy = [".env"]\n')
     (folder / "main" / ".env").write_text("secret")
     cli("config", "trust", "--yes")
     cli.queue(does("One", "test -e .env", saved("one.txt", "1")))
     told = cli.run()
-    assert "worktrees will lack .env.local" in told.text + told.stderr
+    assert "worktrees will lack .env.local, which git ignores" in told.text + told.stderr
     assert cli.tasks()["one"]["worktree"] == str(folder / "project.orch" / "one")
     cli("approve", "one")
     cli("merge")

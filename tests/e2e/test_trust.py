@@ -164,6 +164,19 @@ def test_a_base_with_other_checks_asks_too(cli: Cli, marks: Path) -> None:
     assert list(marks.iterdir()) == []
 
 
+def test_a_base_that_cannot_be_read_is_in_the_way_of_no_agreement(cli: Cli) -> None:
+    """It keeps only the tasks that start on it, and they name its commit."""
+    git("switch", "--quiet", "--create", "broken", cwd=cli.folder)
+    tip = commit(cli.folder, "Break it\n", {".orchestrate.toml": "not toml [[["})
+    git("switch", "--quiet", "main", cwd=cli.folder)
+    cli("submit", "Above", "--base", "broken")
+    cli("submit", "Beside")
+    cli("config", "trust", "--yes")
+    cli.run(ok=6)
+    assert cli.states() == {"above": "queued", "beside": "finished"}
+    assert cli.tasks()["above"]["reason"].startswith(f"{tip[:12]}:.orchestrate.toml:1:5")
+
+
 def test_an_agreement_is_for_one_repository_and_one_person(cli: Cli, tmp_path: Path) -> None:
     """A clone of a trusted repository asks anew, and another person's configuration folder knows of nothing."""
     cli("config", "trust", "--yes")

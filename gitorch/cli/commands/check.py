@@ -26,10 +26,7 @@ def check_command(session: Session, names: tuple[str, ...], check_all: bool) -> 
     workspace = session.workspace
     if check_all and names:
         raise click.UsageError("--all takes no tasks")
-    if check_all:
-        tasks = services.check.unchecked_tasks(workspace)
-    else:
-        tasks = [session.find(name) for name in names] or [session.find(None)]
+    tasks = services.check.unchecked_tasks(workspace) if check_all else session.find_all(names)
     if not tasks:
         session.answer("nothing to check", schema.review.CheckAnswer.of([]))
         return

@@ -10,7 +10,6 @@ from gitorch import services
 from gitorch.cli import schema
 from gitorch.cli.choices import LIVE_TASK
 from gitorch.cli.session import Session, pass_session
-from gitorch.errors import InvalidInput
 from gitorch.model.task import State, Task
 
 
@@ -25,10 +24,8 @@ def kill_command(session: Session, names: tuple[str, ...], kill_all: bool, now: 
     workspace = session.workspace
     if kill_all:
         tasks = [task for task in workspace.tasks.values() if task.state is State.RUNNING]
-    elif names:
-        tasks = [services.lookup.find_task(workspace, name) for name in names]
     else:
-        raise InvalidInput("which-task", "no task given", fix=("name a task, or pass --all",))
+        tasks = session.find_all(names)
     services.stop.kill(workspace, tasks, "killed", now=now)
     stopped = _until_stopped(session, tasks)
     lines = [f"{task.id}  {task.state}" for task in stopped] or ["no task is running"]

@@ -10,7 +10,6 @@ from gitorch import services
 from gitorch.cli import schema, views
 from gitorch.cli.choices import DONE_TASK
 from gitorch.cli.session import Session, pass_session
-from gitorch.errors import InvalidInput
 
 
 @click.command("preview")
@@ -30,9 +29,7 @@ def preview_command(session: Session, names: tuple[str, ...], remove: bool) -> N
             "removed the preview" if is_removed else "there is no preview", schema.preview.PreviewAnswer.removed()
         )
         return
-    if not names:
-        raise InvalidInput("which-task", "no task given", fix=("orchestrate preview TASK...",))
-    tasks = [services.lookup.find_task(workspace, name).id for name in names]
+    tasks = [task.id for task in session.find_all(names)]
     with services.merging.replaying.open_replayer(workspace) as replayer:
         plan = services.merging.preview.plan_preview(workspace, replayer, tasks)
         preview = services.merging.preview.open_preview(workspace, replayer, plan)

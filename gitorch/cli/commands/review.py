@@ -13,7 +13,6 @@ from gitorch.cli.commands.diff import show_new_changes
 from gitorch.cli.commands.review_file import edit_review, leave_comments, read_review
 from gitorch.cli.commands.review_keys import review_interactively
 from gitorch.cli.session import TASK, Session, pass_session
-from gitorch.errors import InvalidInput
 from gitorch.model.task import State, Task
 
 if TYPE_CHECKING:
@@ -54,10 +53,10 @@ def review_command(
         _show_repeated(session)
         return
     if edit or file:
-        _write(session, _required(session, task), file, flat=flat)
+        _write(session, session.find(task), file, flat=flat)
         return
     if viewed or not_viewed:
-        _mark(session, _required(session, task), viewed, not_viewed, flat=flat)
+        _mark(session, session.find(task), viewed, not_viewed, flat=flat)
         return
     workspace = session.workspace
     session.check_forecast()
@@ -119,12 +118,6 @@ def _write(session: Session, task: Task, file: TextIO | None, *, flat: bool) -> 
         leave_comments(session, [reviewed])
     else:
         _say_next(session, [reviewed])
-
-
-def _required(session: Session, name: str | None) -> Task:
-    if not name:
-        raise InvalidInput("which-task", "no task given", fix=("orchestrate review TASK ...",))
-    return session.find(name)
 
 
 def _mark(session: Session, task: Task, viewed: tuple[str, ...], not_viewed: tuple[str, ...], *, flat: bool) -> None:
