@@ -190,6 +190,17 @@ def test_a_line_of_the_text_is_broken_below_itself() -> None:
     assert "↳ orchestrate review" in "\n".join(lines)
 
 
+def test_the_table_has_the_size_of_a_task_that_needs_no_verdict() -> None:
+    """Of its diff, as the board of `status` has it; without anything to review there is no column for the risk."""
+    lines = [PatchLine(LineKind.ADDED, "one", new=1), PatchLine(LineKind.REMOVED, "two", old=1)]
+    patch = Patch((PatchLine(LineKind.FILE, "a.py"), PatchLine(LineKind.HUNK, "@@ -1 +1 @@"), *lines))
+    merged = ReportEntry(task=a_task("one", 1, State.MERGED, attempts=1), patch=patch)
+    page = report_page.page(a_report(merged), NOW)
+    assert "<td>+1 -1</td>" in page
+    assert "<th>Risk</th>" not in page
+    assert "<th>Risk</th>" in report_page.page(busy_night(), NOW)
+
+
 def test_what_a_task_waits_for_stands_alone_or_after_other_facts() -> None:
     """A queued task has no other facts, and then no dot in front of it."""
     tasks = [a_task("first", 1, State.QUEUED), a_task("second", 2, State.QUEUED, after=("first",))]

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from gitorch.cli.terminal.sanitize import safe, safe_block
 from gitorch.cli.views import labels, quantities
 from gitorch.cli.views.reporting import report_words, templates
-from gitorch.cli.views.reporting.report_diff import hunk_files, patch_files
+from gitorch.cli.views.reporting.report_diff import DiffFile, hunk_files, patch_files
 from gitorch.cli.views.reporting.report_graph import BOX_HEIGHT, BOX_WIDTH, kind, task_graph
 from gitorch.cli.views.reporting.report_timeline import CHART_WIDTH, timeline
 from gitorch.cli.views.reviewing.second_look import summary as look_summary
@@ -79,6 +79,7 @@ def _short(text: str) -> str:
 
 def _entry(entry: ReportEntry, now: datetime) -> dict[str, Any]:
     task, card, details = entry.task, entry.card, entry.details
+    files = list(patch_files(entry.patch))
     return {
         "task": task,
         "kind": kind(task),
@@ -97,7 +98,7 @@ def _entry(entry: ReportEntry, now: datetime) -> dict[str, Any]:
         "signals": card.signals if card else (),
         "risk": card.risk if card else "",
         "commits": card.commits if card else (),
-        "size": f"+{card.added} -{card.removed}" if card else "",
+        "size": _size(entry, files),
         "after": f"after {', '.join(task.spec.after)}" if task.spec.after else "",
         "prompt": redacted(task.spec.prompt),
         "summary": redacted(task.attempt.summary) if task.attempt else "",
@@ -107,9 +108,18 @@ def _entry(entry: ReportEntry, now: datetime) -> dict[str, Any]:
         "look_files": list(hunk_files(details.look.changes)) if details.look else [],
         "transcript": [_event(event) for event in details.transcript.events],
         "omitted": details.transcript.omitted,
-        "files": list(patch_files(entry.patch)),
+        "files": files,
         "is_cut": entry.patch.is_cut,
     }
+
+
+def _size(entry: ReportEntry, files: Sequence[DiffFile]) -> str:
+    """Return the size of a task's diff; empty where it is unknown."""
+    if entry.card:
+        return labels.lines_changed((entry.card.added, entry.card.removed))
+    if entry.patch.is_cut or not files:
+        return ""
+    return labels.lines_changed((sum(file.added for file in files), sum(file.removed for file in files)))
 
 
 def _spend(usages: Sequence[Usage]) -> dict[str, str]:
