@@ -40,8 +40,11 @@ _PREPARED = "prepare"
 _NOTHING = {_PREPARED: ":"}
 """The check of a repository without checks: its worktree is prepared all the same."""
 
-_UNPRICED = ("codex", "command")
-"""Kinds of agents that do not say what they cost, if no prices are known for them."""
+_UNPRICED = {
+    "codex": "the budget does not count {names}, whose price is unknown",
+    "command": "the budget does not count {names}, unless its result file says what it spent",
+}
+"""What is said of the kinds of agents that do not report what they cost, if no prices are known for them."""
 
 _MAX_BASES = 3
 _MAX_REASON = 200
@@ -168,7 +171,7 @@ def _examine_disk(workspace: Workspace, limits: RunLimits, examination: _Examina
 
 def _examine_agents(workspace: Workspace, agents: ReadyAgents, examination: _Examination, limits: RunLimits) -> None:
     ready: dict[str, int] = {}
-    unpriced = []
+    unpriced: dict[str, dict[str, None]] = {}
     for name, tasks in agents_needed(workspace).items():
         ready_agent = examination.require(agents.require, name)
         if ready_agent is not None:
@@ -177,17 +180,17 @@ def _examine_agents(workspace: Workspace, agents: ReadyAgents, examination: _Exa
             remark, fix = new_version_note(workspace, settings.kind, version)
             if remark:
                 examination.add(Level.NOTE, f"{ready_agent} {version} is {remark}", *filter(None, [fix]))
-            unpriced += [ready_agent] if settings.kind in _UNPRICED and prices_of(settings) is None else []
+            if settings.kind in _UNPRICED and prices_of(settings) is None:
+                unpriced.setdefault(settings.kind, {})[ready_agent] = None
             # tasks may name an agent that others have got by "auto"
             named = f"{ready_agent} {version}".strip()
             ready[named] = ready.get(named, 0) + len(tasks)
     if ready:
         counts = (f"{name} for {count} task{'s' if count > 1 else ''}" for name, count in ready.items())
         examination.add(Level.OK, f"ready: {', '.join(counts)}")
-    if unpriced and limits.budget and not limits.token_budget:
-        names = " and ".join(dict.fromkeys(unpriced))
-        text = f"the budget does not count {names}, whose price is unknown"
-        examination.add(Level.WARNING, text, f"set agents.{unpriced[0]}.prices, or run with --token-budget")
+    for kind, names in unpriced.items() if limits.budget and not limits.token_budget else ():
+        fix = f"set agents.{next(iter(names))}.prices, or run with --token-budget" if kind == "codex" else ""
+        examination.add(Level.WARNING, _UNPRICED[kind].format(names=" and ".join(names)), *filter(None, [fix]))
 
 
 def _require_copies_for_workers(workspace: Workspace) -> None:

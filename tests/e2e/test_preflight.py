@@ -48,6 +48,16 @@ def test_the_base_is_prepared_and_checked_before_an_agent_starts(repository_fold
     assert len(log.read_text("utf-8").splitlines()) == checked
 
 
+def test_a_budget_that_does_not_count_an_agent_is_said(repository_folder: Path) -> None:
+    """Of a command, in words that hold for it: a price helps nothing where no tokens are known."""
+    cli = Cli(repository_folder)
+    cli.queue(does("Work", saved("a.txt", "a")))
+    lines = cli.run("--json", "--budget", "5").stream[-1]["preflight"]["lines"]
+    (told,) = [line for line in lines if "budget" in line["what"]]
+    assert told["what"] == "the budget does not count sh, unless its result file says what it spent"
+    assert not told["fix"]
+
+
 @pytest.mark.parametrize("name", ["GIT_COMMITTER_DATE", "GIT_AUTHOR_DATE"])
 def test_a_date_that_git_cannot_read_stops_a_run(repository_folder: Path, name: str) -> None:
     """Before an agent starts: with such a date git makes no commit, and moves no branch."""
