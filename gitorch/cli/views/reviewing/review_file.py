@@ -21,29 +21,34 @@ SEVERITIES = ("must", "should", "note")
 _HELP = """\
 # {title}
 #
-# Write comments between the quoted lines: each is about the line above it, or about the file below a file's name.
-# Begin one with must:, should: or note: to say how much it weighs; with ?? it is a question, which the agent answers
-# and changes nothing for. A suggestion block replaces the line:
+# Write comments between the quoted lines: each is about the line above it, or
+# about the file below a file's name. What you write here, above the diff, is
+# about the whole task. Begin a comment with must:, should: or note: to say how
+# much it weighs. With ?? it is a question, which the agent answers and changes
+# nothing for. A suggestion block replaces the line:
 #     ```suggestion
 #     the new text
 #     ```
-# `@ FILE:LINE-END` on a line of its own starts a comment on other lines (`@old` for lines of the base, `@ -` for the
-# whole task). A `\\` in front keeps a line that would mean something. Quoted lines can be deleted, and must not be
-# changed. What you write here, above the diff, is about the whole task; lines that start with # are left out.
+# `@ FILE:LINE-END` on a line of its own starts a comment on other lines (`@old`
+# for lines of the base, `@ -` for the whole task). A `\\` in front keeps a line
+# that would mean something. Quoted lines can be deleted, and must not be
+# changed. Lines that start with # are left out.
 #
-# The verdict: comment (keep the comments for later), revise (send them to the agent now), approve, or reject.
+# The verdict: comment (keep the comments for later), revise (send them to the
+# agent now), approve, or reject.
 @gitorch {verdict}
 """
 _HUNK_HELP = """\
 
-# Write above this line what should change at {place}, or below a quoted line what is about that line.
-# must:, should:, note: and ?? work as in a review, and so does a suggestion block.
+# Write above this line what should change at {place},
+# or below a quoted line what is about that line. must:, should:, note: and ??
+# work as in a review, and so does a suggestion block.
 """
 _END = """\
 
 # ----
-# The end of the diff. An editor reads its settings from the last lines of a file, so these
-# are not the agent's.
+# The end of the diff. An editor reads its settings from the last lines of a
+# file, so these are not the agent's.
 #
 #
 #
