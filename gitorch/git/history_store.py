@@ -81,7 +81,10 @@ class HistoryStore(msgspec.Struct, frozen=True):
         options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--update-shallow")
         depth = ("--depth=1",) if self._is_partial() else ()
         refspecs = [f"+{commit}:{_ref(commit)}" for commit in commits]
-        self._git("fetch", *options, *depth, os.fspath(self.repository.common_dir), *refspecs)
+        source = self.repository.common_dir
+        settings = _FETCH | literal_path(self.repository, source)
+        words = (*options, *depth, os.fspath(source), *refspecs)
+        self.repository.git("fetch", *words, git_dir=self.folder, env=config_variables(settings))
 
     def shallow(self) -> bytes:
         """Return the store's list of commits whose parents it does not have; empty for a complete history."""
@@ -107,13 +110,18 @@ class HistoryStore(msgspec.Struct, frozen=True):
         self.repository.git("init", *options, os.fspath(fresh), env=files)
         fresh.rename(self.folder)
 
-    def _git(self, *args: str, input: bytes | None = None) -> None:
+    def _git(self, *args: str, input: bytes) -> None:
         self.repository.git(*args, git_dir=self.folder, env=config_variables(_FETCH), input=input)
 
 
 def object_format(repository: Repository) -> str:
     """Return the hash of a repository: sha1 or sha256."""
     return repository.git("rev-parse", "--show-object-format").text
+
+
+def literal_path(repository: Repository, path: Path) -> dict[str, str]:
+    """Return the setting that keeps the user's `url.*.insteadOf` from replacing a path: the longest one counts."""
+    return {f"url.{path}.insteadOf": os.fspath(path)} if repository.settings.with_prefix("url.") else {}
 
 
 def config_variables(settings: dict[str, str]) -> dict[str, str]:

@@ -186,7 +186,7 @@ class BoxedWorktree(WorktreeRoom, frozen=True, kw_only=True):
         )
 
     def _fetch(self, ref: Ref, _: Oid | None) -> str:
-        words = (*self.boxes.git(self.paths, may_write=False), "git", "upload-pack")
+        words = (*self.boxes.git(self.paths, may_write=False), *incoming.UPLOAD_PACK)
         return incoming.fetch(self.repository, self.paths.private.git_dir, "HEAD", ref, words)
 
     def _move(self, branch: Ref, tip: Oid) -> bool:

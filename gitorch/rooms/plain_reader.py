@@ -34,7 +34,7 @@ def fetch(repository: Repository, store: HistoryStore, private: PrivateRepositor
     )
     if shallow := store.shallow():
         (reader / "shallow").write_bytes(shallow)
-    return incoming.fetch(repository, reader, _TIP, ref, ("git", "upload-pack"))
+    return incoming.fetch(repository, reader, _TIP, ref, incoming.UPLOAD_PACK)
 
 
 def _write(path: Path, text: str) -> None:

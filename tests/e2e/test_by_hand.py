@@ -205,6 +205,24 @@ def test_check_refuses_what_has_no_work(cli: Cli) -> None:
     assert cli.error("check", "work", exit=5)["code"] == "no-checks"
 
 
+def test_branches_that_are_gone_or_empty_hold_up_no_other(cli: Cli) -> None:
+    """`approve --all` names them with the reason, and approves the rest; `approve` of one alone is refused."""
+    for name in ("gone", "empty", "good"):
+        cli.queue(does(name, f"echo {name} > {name}.txt; git add -A; git commit -qm {name}"))
+    cli.run()
+    git("update-ref", "-d", "refs/heads/orch/gone", cwd=cli.folder)
+    git("reset", "-q", "--hard", "main", cwd=worktree(cli, "empty"))
+    cli("review", "empty")
+    answer = cli.json("approve", "--all")
+    assert [task["id"] for task in answer["tasks"]] == ["good"]
+    assert {one["id"]: one["reason"] for one in answer["held"]} == {
+        "gone": "has no branch any more",
+        "empty": "has no commits of its own",
+    }
+    assert cli.error("approve", "gone", exit=5)["code"] == "branch-moved"
+    assert cli.error("approve", "empty", exit=5)["code"] == "no-commits"
+
+
 def test_cleanup_leaves_a_branch_that_a_person_has_checked_out(cli: Cli, tmp_path: Path) -> None:
     """Its HEAD would name a branch that is gone, and every file would be an addition; the other tasks go."""
     cli.queue(does("Here", "echo 1 > here; git add -A; git commit -qm Here"))

@@ -430,6 +430,22 @@ def test_commits_are_collected_at_once_whatever_a_fetch_writes(repository_folder
     assert [*lock.parent.iterdir()] == [lock]
 
 
+@pytest.mark.parametrize("is_shallow", [False, True])
+def test_what_a_user_says_of_addresses_and_served_refs_is_not_about_ours(source: Path, is_shallow: bool) -> None:
+    """`url.*.insteadOf` that begins like our paths, and `transfer.hideRefs`, keep no commits from being collected."""
+    users = source.parent / "settings"
+    earlier = Path(os.environ["GIT_CONFIG_GLOBAL"]).read_text()
+    users.write_text(f'{earlier}[url "/nowhere/"]\n\tinsteadOf = {source.parent}/\n[transfer]\n\thideRefs = refs\n')
+    folder = source.parent / "clone"
+    depth = ("--depth=1",) if is_shallow else ()
+    git("clone", "--quiet", *depth, source.as_uri(), str(folder), cwd=source.parent)
+    cli = Cli(folder, GITORCH_SANDBOX_MODE="private", GIT_CONFIG_GLOBAL=str(users))
+    cli("config", "trust", "--yes")
+    cli.queue(does("One", saved("one.txt", "1")))
+    cli.run()
+    assert cli.states() == {"one": "finished"}
+
+
 def test_a_submodule_leaves_its_superproject_alone(repository_folder: Path) -> None:
     """The worktrees of a submodule are next to the outermost superproject, which shows nothing new."""
     inner = a_submodule(repository_folder)

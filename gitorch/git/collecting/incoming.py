@@ -7,10 +7,13 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from gitorch.git.history_store import config_variables
+from gitorch.git.history_store import config_variables, literal_path
 from gitorch.git.repository import Repository
 from gitorch.git.worktrees import unfinished
 from gitorch.model.naming import Ref
+
+UPLOAD_PACK = ("git", "-c", "transfer.hideRefs=!refs", "upload-pack")
+"""What serves commits, from a repository of ours whatever the user hides in those that they serve."""
 
 _SETTINGS = {
     "protocol.version": "2",
@@ -27,13 +30,12 @@ _SHOWN = 300
 def fetch(repository: Repository, source: Path, name: str, ref: Ref, upload_pack: Sequence[str]) -> str:
     """Bring a ref `name` of `source`, with what it needs, into `ref`; return why not, empty when it is there.
 
-    `upload_pack` starts `git upload-pack` where it may read `source`: git of the host never opens that repository.
+    `upload_pack` starts `UPLOAD_PACK` where it may read `source`: git of the host never opens that repository.
     """
     options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")
     words = (*options, f"--upload-pack={shlex.join(upload_pack)}", os.fspath(source), f"+{name}:{ref}")
-    answer = unfinished.retried(
-        repository, lambda: repository.git("fetch", *words, env=config_variables(_SETTINGS), ok=range(256))
-    )
+    variables = config_variables(_SETTINGS | literal_path(repository, source))
+    answer = unfinished.retried(repository, lambda: repository.git("fetch", *words, env=variables, ok=range(256)))
     if answer.code == 0:
         return ""
     lines = [line for line in answer.stderr.decode("utf-8", "replace").splitlines() if line.strip()]

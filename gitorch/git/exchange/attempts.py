@@ -157,7 +157,7 @@ def import_bundle(repository: Repository, bundle: bytes, ref: Ref) -> str:
         name = heads.text.partition(" ")[2]
         if heads.code != 0 or not name or "\n" in name:
             return "its bundle is damaged"
-        return incoming.fetch(repository, path, name, ref, ("git", "upload-pack"))
+        return incoming.fetch(repository, path, name, ref, incoming.UPLOAD_PACK)
 
 
 class Mirror:
@@ -216,7 +216,7 @@ class Mirror:
         ref = _taken_ref(token)
         with self._locked() as mirror:
             source = repository.common_dir
-            if problem := incoming.fetch(mirror, source, name, ref, ("git", "upload-pack")):
+            if problem := incoming.fetch(mirror, source, name, ref, incoming.UPLOAD_PACK):
                 raise ExchangeFailed(problem)
             tip = mirror.read_ref(ref)
         if tip is None:

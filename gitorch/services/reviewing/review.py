@@ -140,6 +140,10 @@ def approvable(workspace: Workspace, *, force: bool = False) -> tuple[list[Task]
         state = states[task.id]
         if unfinished := rivals.at_work(rivals.rivals_of(task, workspace.tasks.values())):
             held.append((task, f"has rivals that have not ended ({unfinished[0].id})"))
+        elif _lost_tip(workspace, state.task):
+            held.append((task, "has no branch any more"))
+        elif _is_empty(state.task):
+            held.append((task, "has no commits of its own"))
         elif not is_shown(workspace, state):
             held.append((task, "has changed since you last saw it"))
         elif not force and workspace.config.review.require_checks and is_unchecked(workspace, state):
@@ -274,16 +278,26 @@ def require_seen(workspace: Workspace, state: BranchState) -> None:
 def _approvable(workspace: Workspace, state: BranchState) -> Task:
     """Return a task with the commits that an approval covers; raise `Refused` if its branch is gone or adds nothing."""
     task = state.task
-    if task.branch and task.tip and not workspace.repository.refs(branch_ref(task.branch)):
+    if lost := _lost_tip(workspace, task):
         raise Refused(
             "branch-moved",
             f"the branch of {task.id} does not exist any more",
-            why=f"{task.branch} was at {task.tip[:12]}",
-            fix=(f"git branch {task.branch} {task.tip[:12]}", f"orchestrate reject {task.id}"),
+            why=f"{task.branch} was at {lost[:12]}",
+            fix=(f"git branch {task.branch} {lost[:12]}", f"orchestrate reject {task.id}"),
         )
-    if task.tip is not None and task.tip == task.base:
+    if _is_empty(task):
         raise Refused("no-commits", f"{task.branch} has no commits of its own", fix=(f"orchestrate reject {task.id}",))
     return task
+
+
+def _lost_tip(workspace: Workspace, task: Task) -> Oid | None:
+    """Return where a task's branch was that exists no more; None if it does, or never did."""
+    is_there = not task.branch or workspace.repository.has_ref(branch_ref(task.branch))
+    return None if is_there else task.tip
+
+
+def _is_empty(task: Task) -> bool:
+    return task.tip is not None and task.tip == task.base
 
 
 def _record_verdict(
