@@ -48,9 +48,10 @@ def _dot_text(text: str) -> str:
 
 
 _EDIT_HEADER = """\
-# A plan. Change what you like, save, and leave the editor; an empty file changes nothing.
-# A [[task]] needs id, title and prompt. It may have role, agent, priority ("high", "normal", "low"),
-# after (ids of tasks that it waits for), paths (globs), acceptance (what must be true when it is done),
+# A plan. Change what you like, save, and leave the editor; an empty file
+# changes nothing. A [[task]] needs id, title and prompt. It may have role,
+# agent, priority ("high", "normal", "low"), after (ids of tasks that it waits
+# for), paths (globs), acceptance (what must be true when it is done), and
 # size ("small", "medium", "large").
 
 """
