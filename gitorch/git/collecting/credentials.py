@@ -33,17 +33,23 @@ _NAMED = 3
 
 
 class Credential(msgspec.Struct, frozen=True):
-    """A credential in a commit: its kind, its file and line (no path: the message), and a short hash of its value."""
+    """A credential in a commit: its kind, its file and line (no path: the message), and a short hash of its value.
+
+    With `is_name`, it is in the name of a file, which is not repeated.
+    """
 
     kind: str
     commit: Oid
     path: str
     line: int
     digest: str
+    is_name: bool = False
 
     @property
     def place(self) -> str:
-        """The file and the line, or the commit whose message it is in."""
+        """The file and the line, or the commit that has it in its message or in the name of a file."""
+        if self.is_name:
+            return f"name of a file in {self.commit[:12]}"
         return f"{self.path}:{self.line}" if self.path else f"message of {self.commit[:12]}"
 
     def __str__(self) -> str:
@@ -115,7 +121,7 @@ def _in_texts(lines: Sequence[tuple[AddedLine, bytes]], effort: Effort) -> Itera
     for (line, _), text in zip(lines, texts, strict=True):
         end += len(text)
         while finding is not None and finding.start < end:
-            yield Credential(finding.kind, line.commit, line.path, line.number, finding.digest)
+            yield Credential(finding.kind, line.commit, line.path, line.number, finding.digest, line.is_name)
             finding = next(findings, None)
 
 

@@ -28,12 +28,16 @@ _OPTIONS = (
 
 
 class AddedLine(msgspec.Struct, frozen=True):
-    """A line that a commit adds, with its line end: of a file, or with no `path` of the commit's message."""
+    """A line that a commit adds, with its line end: of a file, or with no `path` of the commit's message.
+
+    With `is_name`, it is the path of a file that the commit adds.
+    """
 
     commit: Oid
     path: str
     number: int
     text: bytes
+    is_name: bool = False
 
 
 def added_lines(repository: Repository, base: Oid, tip: Oid) -> Iterator[AddedLine]:
@@ -55,7 +59,7 @@ def _message_lines(repository: Repository, base: Oid, tip: Oid) -> Iterator[Adde
 
 
 def _patch_lines(lines: Iterable[bytes]) -> Iterator[AddedLine]:
-    commit, path = Oid(""), ""
+    commit, path, names = Oid(""), "", b""
     removed = added = number = 0  # lines of the hunk that are still to come, and the number of the next added one
     is_part, is_added = False, False  # of a line that is longer than a part, what comes after its first
     for line in lines:
@@ -74,6 +78,10 @@ def _patch_lines(lines: Iterable[bytes]) -> Iterator[AddedLine]:
         elif hunk := _HUNK.match(line):
             old, start, new = hunk.groups()
             removed, number, added = int(old or 1), int(start), int(new or 1)
+        elif line.startswith(b"diff --git "):
+            names = line.removeprefix(b"diff --git ")
+        elif line.startswith(b"new file mode "):
+            yield AddedLine(commit, "", 0, names[len(names) // 2 :], is_name=True)  # twice the same
         elif line.startswith(b"+++ "):
             path = _path(line[4:].rstrip(b"\n"))
         elif line.startswith(b"commit "):
