@@ -29,6 +29,7 @@ NO_SANDBOX = (
 NO_SANDBOX_PRIVATE = (
     "no sandbox: agents run with your rights; their git uses a private repository, which prevents accidents, not malice"
 )
+SIDE_BY_SIDE = "agents that work at the same time can change each other's worktrees, and nobody can tell"
 KEYS_INSIDE = "agents can read the API keys in their environment"
 OPEN_NETWORK = 'sandbox.network = "open": agents reach every host, and the services of this machine'
 LANDLOCK = (
@@ -158,9 +159,9 @@ def gaps(protection: Protection) -> tuple[str, ...]:
     """Return what is not protected, and what Landlock closes that programs may need."""
     keys = (KEYS_INSIDE,) if protection.keys == "inside" else ()
     if protection.mode == "off":
-        return (NO_SANDBOX, *keys)
+        return (NO_SANDBOX, SIDE_BY_SIDE, *keys)
     if protection.mode == "private":
-        return (NO_SANDBOX_PRIVATE, *keys)
+        return (NO_SANDBOX_PRIVATE, SIDE_BY_SIDE, *keys)
     return (
         *((LANDLOCK, _closed(protection)) if protection.mode == "landlock" else ()),
         *((SIGNALS,) if not protection.protects_processes else ()),

@@ -323,3 +323,28 @@ def test_a_pipe_in_the_place_of_a_file_ends_a_run_in_words(cli: Cli) -> None:
     pipe.write_text(head)
     cli.run(ok=(0, 6))
     assert cli.states()["two"] == "finished"
+
+
+def test_what_changes_a_worktree_while_its_checks_run_is_told(cli: Cli, tmp_path: Path) -> None:
+    """Its agent has ended, so it was another's: tracked, new and ignored files."""
+    started, done = tmp_path / "started", tmp_path / "done"
+    check = f"[ ! -e t.txt ] || {{ touch {started}; until [ -e {done} ]; do sleep 0.1; done; }}"
+    cli.configure(f"{OBEDIENT}[checks]\nslow = {json.dumps(check)}\n")
+    worktree = Path(f"{cli.folder}.orch/tested")
+    writes = f"(cd {worktree}; echo >> t.txt; echo > new.txt; echo SECRET=1 > secret.env)"
+    wait = f"until [ -e {started} ]; do sleep 0.1; done"
+    cli.queue(
+        does("Tested", saved("t.txt", "t"), id="tested"),
+        does("Other", wait, writes, saved("o.txt", "o"), f"touch {done}", id="other"),
+    )
+    moved = cli.run("--json", ok=6).stream[-1]["moved"]
+    for line in ("file t.txt changed", "file new.txt changed", "file secret.env appeared"):
+        assert f"worktree {worktree}: {line}" in moved, moved
+    assert set(cli.states().values()) == {"finished"}
+
+
+def test_what_an_agent_changes_after_a_failed_check_is_its_own(cli: Cli) -> None:
+    """It works on in the same worktree, also where it commits nothing more."""
+    cli.configure(f"{OBEDIENT}[checks]\nred = '! [ -e t.txt ]'\n")
+    cli.queue(does("Tested", saved("t.txt", "t"), "echo > ignored.env", id="tested"))
+    assert cli.run("--json", ok=6).stream[-1]["moved"] == []

@@ -23,7 +23,7 @@ from gitorch.git.protected import (
 from gitorch.git.repository import GitFailed
 from gitorch.model.credentials.redaction import redacted
 from gitorch.model.naming import RESERVED, TaskId, branch_ref
-from gitorch.model.task import ALIVE, State, Task
+from gitorch.model.task import ALIVE, Phase, State, Task
 from gitorch.rooms.paths import worktree_path
 from gitorch.services import protection
 from gitorch.services.branches.own_branches import own_refs
@@ -81,6 +81,7 @@ class ChangeWatch:
         self._reported: set[str] = set()
         self._resting_files = RestingFiles(workspace) if self._reaches_user else None
         self._resting: dict[str, str] = {}
+        self._noted: set[str] = set()
         tasks = workspace.tasks.values()
         self._note_resting(tasks, self._settings_for(tasks))
         self._due = 0.0
@@ -94,12 +95,14 @@ class ChangeWatch:
         newly_ended = self._active - running
         self._active |= running
         self._ran |= running
-        ended = [task for task in changed if task.branch and task.id in newly_ended]
-        settings = self._settings_for(ended)
+        changed = [task for task in changed if task.branch]
+        ended = [task for task in changed if task.id in newly_ended]
+        settings = self._settings_for(changed)
+        self._end_rest([task for task in changed if task.state is State.RUNNING and not _is_checked(task)])
         for task in ended:
             ref = branch_ref(task.branch)
             self._ends[ref] = self.workspace.repository.read_ref(ref) or ""
-            self._note_resting([task], settings)
+        self._note_resting([*ended, *filter(_is_checked, changed)], settings)
         if newly_ended and time.monotonic() >= self._due:
             start = time.monotonic()
             self._compare(settings)
@@ -109,12 +112,9 @@ class ChangeWatch:
         """Compare once more, with the worktrees of ended attempts, and return all differences of the run."""
         tasks = self.workspace.tasks.values()
         settings = self._settings_for(tasks)
-        worktrees = self._worktrees(tasks, settings)
         # of attempts that were given up or cleaned up meanwhile there is nothing to compare
-        kept_states = {name: state for name, state in self._resting.items() if _attempt_of(name) in self._attempts()}
-        lost = {name: state for name, state in worktrees.items() if _attempt_of(name) in map(_attempt_of, kept_states)}
-        git_lines = [_unnumbered(line) for line in differences(kept_states, lost)]
-        self._compare(settings, (*self._left_locks(), *git_lines, *self._unseen_in_resting(git_lines)))
+        resting_lines = self._changed_at_rest([task for task in tasks if task.state in _RESTING], settings)
+        self._compare(settings, (*self._left_locks(), *resting_lines))
         kept_lines = {change.what for change in foreign_changes.recorded(self.workspace.folder)}
         # an agent may have removed lines of the file
         missing = [change for change in self.changes if change.what not in kept_lines]
@@ -261,24 +261,38 @@ class ChangeWatch:
             self._real_parents[folder.parent] = folder.parent.resolve()
         return self._real_parents[folder.parent]
 
-    def _attempts(self) -> set[str]:
-        return {_attempt(task) for task in self.workspace.tasks.values() if task.state in _RESTING}
-
     def _settings_for(self, tasks: Iterable[Task]) -> _Settings | None:
         """Return git's settings where worktrees of these tasks are compared; None where none is."""
         return refs_and_settings.read_settings(self.workspace.repository) if any(map(_is_resting, tasks)) else None
 
     def _note_resting(self, tasks: Collection[Task], settings: _Settings | None) -> None:
-        """Note how worktrees are whose attempts have ended."""
+        """Note how worktrees are in which no agent works any more, once for each round."""
+        tasks = [task for task in tasks if _is_resting(task) and _attempt(task) not in self._noted]
+        self._noted.update(map(_attempt, tasks))
         self._resting |= self._worktrees(tasks, settings)
         if self._resting_files:
-            self._resting_files.note(_resting_paths(tasks))
+            self._resting_files.note(_paths(tasks))
 
-    def _unseen_in_resting(self, git_lines: list[str]) -> list[str]:
-        if not self._resting_files:
-            return []
-        lines = self._resting_files.compare(_resting_paths(self.workspace.tasks.values()))
-        return [line for line in lines if not is_told(line, git_lines)]
+    def _end_rest(self, tasks: Collection[Task]) -> None:
+        """Record what others have changed in worktrees in which an agent now works again."""
+        rested = [task for task in tasks if _attempt(task) in self._noted]
+        if rested:
+            lines = self._changed_at_rest(rested, refs_and_settings.read_settings(self.workspace.repository))
+            active = sorted(self._active - {task.id for task in rested})
+            self.changes += foreign_changes.record(self.workspace.folder, map(redacted, lines), active)
+            attempts = set(map(_attempt, rested))
+            self._noted -= attempts
+            self._resting = {name: state for name, state in self._resting.items() if _attempt_of(name) not in attempts}
+
+    def _changed_at_rest(self, tasks: Collection[Task], settings: _Settings | None) -> list[str]:
+        """Return what is different in worktrees since they were noted."""
+        attempts = self._noted.intersection(map(_attempt, tasks))
+        tasks = [task for task in tasks if _attempt(task) in attempts]
+        after = self._worktrees(tasks, settings)
+        before = {name: state for name, state in self._resting.items() if _attempt_of(name) in attempts}
+        lines = [_unnumbered(line) for line in differences(before, after)]
+        unseen = self._resting_files.compare(_paths(tasks)) if self._resting_files else []
+        return [*lines, *(line for line in unseen if not is_told(line, lines))]
 
     def _worktrees(self, tasks: Iterable[Task], settings: _Settings | None) -> dict[str, str]:
         """Return the states of the worktrees whose work waits for a verdict or a merge, by attempt."""
@@ -295,12 +309,17 @@ def _unread(before: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]
     return {name: state for name, state in before.items() if name.startswith(names)}
 
 
+def _is_checked(task: Task) -> bool:
+    """Return whether the checks of a task run: its agent has ended, and they do not run in its worktree."""
+    return task.state is State.RUNNING and task.attempt is not None and task.attempt.phase is Phase.CHECKING
+
+
 def _is_resting(task: Task) -> bool:
-    return bool(task.worktree and task.attempts and task.state in _RESTING)
+    return bool(task.worktree and task.attempts and (task.state in _RESTING or _is_checked(task)))
 
 
-def _resting_paths(tasks: Iterable[Task]) -> dict[str, Path]:
-    return {_attempt(task): Path(task.worktree) for task in tasks if _is_resting(task)}
+def _paths(tasks: Iterable[Task]) -> dict[str, Path]:
+    return {_attempt(task): Path(task.worktree) for task in tasks}
 
 
 def _attempt(task: Task) -> str:
