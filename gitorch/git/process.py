@@ -291,10 +291,19 @@ class GitRunner:
         """
         folder = self.common_dir or (repository_around(cwd) if cwd else None)
         pipes = [*pipes_in_repository(folder)] if folder else []
-        kept = [pipe for pipe in pipes if not (self.remove_pipe and self.remove_pipe(pipe))]
-        self._removed += len(pipes) - len(kept)
+        kept = [pipe for pipe in pipes if not self._remove(pipe)]
         self._pipe = next(iter(kept or pipes), None)
         return self._pipe
+
+    def _remove(self, pipe: Path) -> bool:
+        """Let a pipe be removed; return whether it was."""
+        if not self.remove_pipe:
+            return False
+        self._removed += 1  # before: what waits for it fails at that moment, also in other threads
+        if self.remove_pipe(pipe):
+            return True
+        self._removed -= 1
+        return False
 
     def stalled(self, word: str, seconds: float) -> GitFailed:
         """Return the error for a git that was killed because it did not answer."""

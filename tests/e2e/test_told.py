@@ -304,6 +304,7 @@ def test_a_pipe_where_nothing_was_is_removed(cli: Cli, name: str) -> None:
     said = f"{name} became a named pipe, for which git waits for ever; gitorch removed it"
     assert any(line.startswith(said) for line in cli.run("--json", ok=6).stream[-1]["moved"])
     assert not pipe.is_fifo()
+    assert {task["reason"] for task in cli.tasks().values()} == {None}
     assert set(cli.states().values()) == {"finished"}
 
 
