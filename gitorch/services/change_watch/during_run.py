@@ -295,11 +295,11 @@ class ChangeWatch:
         return [*lines, *(line for line in unseen if not is_told(line, lines))]
 
     def _worktrees(self, tasks: Iterable[Task], settings: _Settings | None) -> dict[str, str]:
-        """Return the states of the worktrees whose work waits for a verdict or a merge, by attempt."""
+        """Return the states of the worktrees of tasks, by attempt."""
         repository = self.workspace.repository
         filters = fingerprint.without_filters(settings or ())
         attempt_states: dict[str, str] = {}
-        for task in filter(_is_resting, tasks):
+        for task in tasks:
             states = repository_state.worktree(repository, Path(task.worktree), filters)
             attempt_states |= {f"{_attempt(task)}\0{name}": state for name, state in states.items()}
         return attempt_states
