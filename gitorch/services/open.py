@@ -13,7 +13,7 @@ from gitorch.git import layout, lockfiles
 from gitorch.git.repository import Repository, without_effect
 from gitorch.model import naming
 from gitorch.services.workspace import Workspace
-from gitorch.storage import notes_tip, sizes
+from gitorch.storage import notes_tip, operations, sizes
 from gitorch.storage.operations import OperationLog
 from gitorch.storage.tasks import Store
 
@@ -38,7 +38,7 @@ def open_workspace(
         environment=environment,
         folder=folder,
         store=store,
-        operations=OperationLog(folder / "operations.jsonl", store.report_losses),
+        operations=OperationLog(folder / operations.FILE, store.report_losses),
     )
     store.recall_losses()
     if repository.ignored_variables:

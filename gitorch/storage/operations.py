@@ -20,7 +20,7 @@ import msgspec
 from msgspec import field
 
 from gitorch import regular_files, typed
-from gitorch.model.naming import Oid, TaskId
+from gitorch.model.naming import Oid, Ref, TaskId
 from gitorch.model.refs import RefUpdate
 from gitorch.model.table import field_values, from_table, to_table
 from gitorch.model.task import ReasonKind, State, Task
@@ -28,6 +28,7 @@ from gitorch.storage import atomic, backwards, locks, own_changes, sizes
 from gitorch.storage.digests import digest
 from gitorch.storage.tasks.upgrade import as_before, upgraded
 
+FILE = "operations.jsonl"
 SUBMIT, UNDO, REDO = "submit", "undo", "redo"
 
 _CLOSING = b'{"closed"'
@@ -327,6 +328,19 @@ class OperationLog:
                 redone -= 1
             else:
                 yield operation
+
+    def is_taken_back(self, ref: Ref, tip: Oid) -> bool:
+        """Return whether the last operation that moved a ref to this commit has been undone.
+
+        Reads the log back to that operation.
+        """
+        latest: dict[int, str] = {}
+        for operation in self.completed():
+            if operation.kind in (UNDO, REDO):
+                latest.setdefault(operation.of, operation.kind)
+            elif any(update.ref == ref and update.new == tip for update in operation.refs):
+                return latest.get(operation.number) == UNDO
+        return False
 
     def _backwards(self) -> Iterator[Entry]:
         """Yield the entries, newest first.

@@ -11,7 +11,7 @@ import pytest
 from gitorch.git.layout import TRASH
 from tests.support.cli import Cli, does, saved
 from tests.support.days import branch, whole
-from tests.support.git import git
+from tests.support.git import commit, git
 
 
 @pytest.fixture
@@ -144,3 +144,21 @@ def test_what_merge_into_published_is_taken_back_by_its_owner_first(cli: Cli) ->
     assert {key: now[key] for key in ("refs", "notes", "tasks")} == {
         key: states[key] for key in ("refs", "notes", "tasks")
     }
+
+
+def test_what_was_taken_back_from_a_branch_can_be_merged_into_it_again(cli: Cli) -> None:
+    """A reset that `undo` asked for removes no work from the integration branch; a later one by itself does."""
+    branch(cli.folder, "work/one", "one.txt")
+    before = git("rev-parse", "main", cwd=cli.folder)
+    cli("adopt", "work/one")
+    cli("approve", "one")
+    cli("merge")
+    cli("merge", "--into", "main")
+    git("reset", "--quiet", "--keep", before, cwd=cli.folder)
+    cli("undo")
+    commit(cli.folder, "Go on\n", {"more.txt": "more\n"})
+    cli("merge", "--into", "main")
+    assert (cli.folder / "one.txt").exists()
+    git("reset", "--quiet", "--hard", "HEAD~1", cwd=cli.folder)
+    cli("merge", "--into", "main")
+    assert not (cli.folder / "one.txt").exists()

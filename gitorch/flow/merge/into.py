@@ -59,6 +59,7 @@ class NotRebased(msgspec.Struct, frozen=True):
 
 
 IsOwnBranch = Callable[[str], bool]
+IsTakenBack = Callable[[Oid], bool]
 """Returns whether a branch belongs to gitorch."""
 
 
@@ -103,12 +104,18 @@ def _no_branch(repository: Repository, name: str, integration: str) -> NotFound 
 
 
 def rebase(
-    replayer: Replayer, integration: Oid, branch: str, branch_tip: Oid, is_own_branch: IsOwnBranch
+    replayer: Replayer,
+    integration: Oid,
+    branch: str,
+    branch_tip: Oid,
+    is_own_branch: IsOwnBranch,
+    is_taken_back: IsTakenBack,
 ) -> Rebased | NotRebased | None:
     """Replay the integration branch's own commits on a branch that moved on or was reset; None if it did neither.
 
-    What the branch had before, and has no more, was removed by its owner and does not come back. Never rewrites
-    merges, or commits that are also on another user branch: the integration branch then does not move.
+    What the branch had before, and has no more, was removed by its owner and does not come back, unless that was part
+    of an undo. Never rewrites merges, or commits that are also on another user branch: the integration branch then does
+    not move.
     """
     repository = replayer.repository
     behind, ahead = _distance(repository, integration, branch_tip)
@@ -123,6 +130,8 @@ def rebase(
         return NotRebased(branch, ahead, "they have no commit in common")
     start = published or Oid(fork.text.split("\n")[0])
     removed = repository.git("rev-list", "--reverse", start, f"^{branch_tip}").text.split()
+    if removed and is_taken_back(start):
+        start, removed = Oid(fork.text.split("\n")[0]), []
     if not ahead and not removed:
         return None
     if reason := _why_not_rewritable(repository, integration, (branch_tip, start), is_own_branch):

@@ -14,15 +14,15 @@ from gitorch.flow.merge import Blocked, MergePlan, MergeTarget, NotRebased, Reba
 from gitorch.flow.merge.planning.candidate import MergeBase
 from gitorch.flow.scheduling import base_choice
 from gitorch.git.repository import Repository
-from gitorch.model.naming import Oid, TaskId, branch_ref
+from gitorch.model.naming import Oid, Ref, TaskId, branch_ref
 from gitorch.model.task import State, Task
 from gitorch.model.visible import readable_list
 from gitorch.replay import Conflicted, Replayed, Replayer
 from gitorch.services.branches.own_branches import is_own_branch
 from gitorch.services.workspace import Workspace
-from gitorch.storage import atomic, sizes
+from gitorch.storage import atomic, operations, sizes
 from gitorch.storage.atomic import replace
-from gitorch.storage.operations import StateChange
+from gitorch.storage.operations import OperationLog, StateChange
 
 _TO_MERGE = (State.FINISHED, State.APPROVED, State.CONFLICTED, State.MERGED)
 
@@ -31,7 +31,7 @@ class MergeInputs(msgspec.Struct, frozen=True, kw_only=True):
     """The inputs of a merge plan, read at one moment; background threads can share them.
 
     `merge_base` holds the tips of the integration branch and its base, `base_name` is the base branch (empty if
-    unknown), `candidate_tip` the tip of the candidate branch.
+    unknown), `candidate_tip` the tip of the candidate branch, and `log` the operations so far.
     """
 
     repository: Repository
@@ -40,6 +40,7 @@ class MergeInputs(msgspec.Struct, frozen=True, kw_only=True):
     merge_base: MergeBase
     base_name: str
     candidate_tip: Oid | None
+    log: OperationLog
 
 
 def merge_inputs(workspace: Workspace) -> MergeInputs:
@@ -68,6 +69,7 @@ def read_inputs(repository: Repository, config: Config, folder: Path, tasks: Map
         merge_base=merge_base,
         base_name=name,
         candidate_tip=candidate,
+        log=OperationLog(folder / operations.FILE),
     )
 
 
@@ -80,6 +82,7 @@ def target_inputs(workspace: Workspace, integration: Oid | None, target: MergeTa
         merge_base=(integration, target.before),
         base_name=target.branch,
         candidate_tip=None,
+        log=workspace.operations,
     )
 
 
@@ -94,7 +97,15 @@ def rebase_integration(
     if integration is None or base_tip is None:
         return None
     branch, name = inputs.base_name, inputs.config.integration
-    result = merge.rebase(replayer, integration, branch, base_tip, lambda branch: _is_rewritable(inputs, branch))
+    full_name = inputs.repository.full_name(branch)
+    result = merge.rebase(
+        replayer,
+        integration,
+        branch,
+        base_tip,
+        lambda other: _is_rewritable(inputs, other),
+        lambda tip: inputs.log.is_taken_back(Ref(full_name), tip),
+    )
     if target is not None and isinstance(result, merge.NotRebased):
         commits = "1 commit" if result.ahead == 1 else f"{result.ahead} commits"
         move = f"moved on by {commits}" if result.ahead else "was reset"
