@@ -107,11 +107,18 @@ def remove(folder: Path, scripts: Mapping[str, bytes]) -> list[HookStatus]:
     for hook in before:
         _require_own(hook)
     for hook in before:
-        if hook.state is not HookState.ABSENT:
-            hook.path.unlink()
-        if hook.state is not HookState.ABSENT:
-            _put_back(folder / hook.name)
+        _take_away(hook, folder / hook.name)
     return before
+
+
+def _take_away(hook: HookStatus, path: Path) -> None:
+    """Remove a hook, and put back the one that was at `path`: also where a command that was killed had removed it."""
+    if hook.state is not HookState.ABSENT:
+        if hook.path == path and _aside(path).exists():
+            _aside(path).replace(path)  # in one step: the user's own hook is never missing
+            return
+        hook.path.unlink()
+    _put_back(path)
 
 
 def _put_back(path: Path) -> None:

@@ -20,11 +20,15 @@ from gitorch.storage.plans import PlanMoved
 
 
 def create_plan(workspace: Workspace, goal: str, constraints: Sequence[str] = (), *, agent: str = "") -> PlanSession:
-    """Save a new plan that has no tasks yet."""
+    """Return a saved plan that has no tasks yet: a new one, or what is left of one for which no tasks were made."""
     people_only.require_person("make a plan")
     plan = valid(TaskPlan(goal=goal))
+    plans = plan_store(workspace)
+    for session in plans.all():  # otherwise a command that was killed and repeated would leave an empty plan behind
+        if session.plan == plan and session.constraints == tuple(constraints) and session.agent == agent:
+            return session
     now = datetime.now(UTC)
-    return plan_store(workspace).create(
+    return plans.create(
         PlanSession(
             id=slug(" ".join(goal.split()[:8])),
             plan=plan,

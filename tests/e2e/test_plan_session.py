@@ -147,8 +147,11 @@ def test_ctrl_c_loses_nothing(cli: Cli, screen: Terminal) -> None:
     assert [said["text"] for said in found["conversation"]][-1] == "smaller"
 
 
-def test_a_plan_that_was_cut_off_while_it_was_drawn_up_goes_on(cli: Cli, screen: Terminal) -> None:
-    """Killed while the model thinks, the goal is kept, and `continue` asks again."""
+@pytest.mark.parametrize("again", [("continue", "build"), ("Build an API",)])
+def test_a_plan_that_was_cut_off_while_it_was_drawn_up_goes_on(
+    cli: Cli, screen: Terminal, again: tuple[str, ...]
+) -> None:
+    """Killed while the model thinks, the goal is kept; `continue`, or the same goal again, asks again."""
     with ModelServer(one_by_one(Hang(), FIRST)) as server:
         cli.configure(with_model(server))
         screen.orchestrate("plan", "Build an API")
@@ -156,7 +159,7 @@ def test_a_plan_that_was_cut_off_while_it_was_drawn_up_goes_on(cli: Cli, screen:
         screen.kill_program()
         screen.shows("Killed")
         assert graph(cli, "build") == {}
-        screen.orchestrate("plan", "continue", "build")
+        screen.orchestrate("plan", *again)
         screen.shows("asking claude", "schema", "plan> ")
         screen.press("C-d")
         screen.shows("next: orchestrate plan continue build-an-api")

@@ -109,7 +109,8 @@ def _titles(cli: Cli) -> list[str]:
 
 
 def _places(cli: Cli) -> list[str]:
-    """Return the tasks in the order of the queue."""
+    """Return the tasks in the order of the queue, once a command has settled what was killed."""
+    cli.states()
     return [task.id for task in queue_order.in_order(Store(cli.folder / ".git/gitorch").load().values())]
 
 
@@ -198,6 +199,7 @@ MORE: dict[str, Operation] = {
         prepare=_queued,
         words=("plan", "new", "--heuristic", _GOAL),
         sees=_plans,
+        atomic=False,
         ends={_PLAN: ["add-a-page", "fix-the-form"]},
     ),
     "plan split": _operation(

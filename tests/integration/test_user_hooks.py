@@ -86,6 +86,16 @@ def test_a_kept_hook_is_never_overwritten(tmp_path: Path) -> None:
     assert snapshot(tmp_path) == before
 
 
+def test_a_removal_that_was_killed_is_completed(tmp_path: Path) -> None:
+    """The hook that was there before comes back, also if gitorch's is gone already."""
+    write(tmp_path / "pre-push", "#!/bin/sh\necho mine\n")
+    before = snapshot(tmp_path)
+    install(tmp_path, SCRIPTS)
+    (tmp_path / "pre-push").unlink()
+    remove(tmp_path, SCRIPTS)
+    assert snapshot(tmp_path) == before
+
+
 def test_a_hook_that_pre_commit_moved_is_found(tmp_path: Path) -> None:
     """`pre-commit install` renames a hook that it meets to NAME.legacy, and runs it."""
     install(tmp_path, SCRIPTS)
