@@ -157,7 +157,9 @@ def _disk(folder: str) -> Disk:
         disk = os.statvfs(folder)
     except OSError:
         return Disk()
-    return Disk(disk.f_bavail * disk.f_frsize, disk.f_favail, disk.f_files // _FILES_SHARE)
+    # file systems such as btrfs make room for files as they come, and say that they have none
+    files = disk.f_favail if disk.f_files else sys.maxsize
+    return Disk(disk.f_bavail * disk.f_frsize, files, disk.f_files // _FILES_SHARE)
 
 
 def _spare_seconds(folder: str, floor: int) -> float:

@@ -29,7 +29,7 @@ NO_SANDBOX = (
 NO_SANDBOX_PRIVATE = (
     "no sandbox: agents run with your rights; their git uses a private repository, which prevents accidents, not malice"
 )
-SIDE_BY_SIDE = "agents that work at the same time can change each other's worktrees, and nobody can tell"
+SIDE_BY_SIDE = "agents that work at the same time can change each other's worktrees, and gitorch cannot tell"
 KEYS_INSIDE = "agents can read the API keys in their environment"
 OPEN_NETWORK = 'sandbox.network = "open": agents reach every host, and the services of this machine'
 LANDLOCK = (

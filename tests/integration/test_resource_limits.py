@@ -114,6 +114,16 @@ def test_a_disk_that_is_nearly_full_is_looked_at_more_often(tmp_path: Path, monk
     assert watch.exceeded() == "wrote until less than 1 MB of the disk was free"
 
 
+def test_a_disk_that_counts_no_files_is_not_short_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """btrfs says that it has none, and none left: that is no reason to look 20 times a second."""
+    numbers = [*os.statvfs(tmp_path)]
+    numbers[2:8] = [10**9, 10**9, 10**9, 0, 0, 0]
+    monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result(numbers))
+    watch = ResourceWatch({"memory": 0, "processes": 0, "disk": 0, "floor": 1, "cwd": str(tmp_path)})
+    watch.exceeded()
+    assert watch.pause > 0.05
+
+
 def test_what_uses_up_the_files_of_a_disk_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However small they are: nothing else could be written either. Those of before do not count."""
     disk = [Disk(files=50, fewest_files=40)]

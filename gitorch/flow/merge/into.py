@@ -59,8 +59,10 @@ class NotRebased(msgspec.Struct, frozen=True):
 
 
 IsOwnBranch = Callable[[str], bool]
-IsTakenBack = Callable[[Oid], bool]
 """Returns whether a branch belongs to gitorch."""
+
+IsTakenBack = Callable[[Oid], bool]
+"""Returns whether an undo took back the last move of the branch to a commit."""
 
 
 def find_target(repository: Repository, name: str, integration: str, is_own_branch: IsOwnBranch) -> MergeTarget:
